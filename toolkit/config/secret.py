@@ -1,0 +1,40 @@
+"""Secrets by reference: the configuration names where one lies, and it is read only when it is used."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SecretUnavailable(Exception):
+    """The place that should hold the secret does not. The message names the place and never the secret."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A password, token or key: an environment variable, a file, or (for the lab and tests) a value."""
+
+    kind: str  # env, file, value
+    place: str
+
+    def reveal(self) -> str:
+        """The secret itself. A file's last line end is no part of it. Raises SecretUnavailable."""
+        if self.kind == "value":
+            return self.place
+        if self.kind == "env":
+            found = os.environ.get(self.place)
+            if not found:
+                raise SecretUnavailable(f"the environment variable {self.place} is not set")
+            return found
+        try:
+            text = Path(self.place).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not a text file"
+            raise SecretUnavailable(f"{self.place} cannot be read: {why}") from None
+        if not text.strip():
+            raise SecretUnavailable(f"{self.place} is empty")
+        return text.rstrip("\r\n")
+
+    def __repr__(self) -> str:
+        return f"Secret({self.kind}{'' if self.kind == 'value' else ': ' + self.place})"
+
+    __str__ = __repr__
