@@ -11,7 +11,7 @@ def parse_duration(text: object) -> timedelta:
     """The time span that `text` names. Raises ValueError, with a sentence for people, where it names none."""
     match = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is not a duration: write a number and a unit, such as \"90s\", \"10m\" or \"14d\"")
+        raise ValueError(f'{text!r} is not a duration: write a number and a unit, such as "90s", "10m" or "14d"')
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 

@@ -21,14 +21,14 @@ def _secret(value: object) -> object:
         return value
     if isinstance(value, str):
         raise ValueError(
-            "a secret is named, not written out: use { env = \"NAME\" }, { file = \"path\" }, "
-            "or for the lab and tests { value = \"…\" }"
+            'a secret is named, not written out: use { env = "NAME" }, { file = "path" }, '
+            'or for the lab and tests { value = "…" }'
         )
     if isinstance(value, dict) and len(value) == 1:
         ((kind, place),) = value.items()
         if kind in ("env", "file", "value") and isinstance(place, str) and place:
             return Secret(kind, place)
-    raise ValueError("use exactly one of { env = \"NAME\" }, { file = \"path\" } and { value = \"…\" }")
+    raise ValueError('use exactly one of { env = "NAME" }, { file = "path" } and { value = "…" }')
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
