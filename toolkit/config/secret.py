@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-class SecretUnavailable(Exception):
+class SecretUnavailableError(Exception):
     """The place that should hold the secret does not. The message names the place and never the secret."""
 
 
@@ -17,21 +17,21 @@ class Secret:
     place: str
 
     def reveal(self) -> str:
-        """The secret itself. A file's last line end is no part of it. Raises SecretUnavailable."""
+        """The secret itself. A file's last line end is no part of it. Raises SecretUnavailableError."""
         if self.kind == "value":
             return self.place
         if self.kind == "env":
             found = os.environ.get(self.place)
             if not found:
-                raise SecretUnavailable(f"the environment variable {self.place} is not set")
+                raise SecretUnavailableError(f"the environment variable {self.place} is not set")
             return found
         try:
             text = Path(self.place).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not a text file"
-            raise SecretUnavailable(f"{self.place} cannot be read: {why}") from None
+            raise SecretUnavailableError(f"{self.place} cannot be read: {why}") from None
         if not text.strip():
-            raise SecretUnavailable(f"{self.place} is empty")
+            raise SecretUnavailableError(f"{self.place} is empty")
         return text.rstrip("\r\n")
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ def _secret(value: object) -> object:
     if isinstance(value, Secret):
         return value
     if isinstance(value, str):
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004 - pydantic collects ValueError alone
             'a secret is named, not written out: use { env = "NAME" }, { file = "path" }, '
             'or for the lab and tests { value = "…" }'
         )
