@@ -1,0 +1,1 @@
+"""The memory: runs, seeds, and the evidence that was seen of them, in SQLite or PostgreSQL."""

@@ -1,0 +1,214 @@
+"""Seeds in the store: written down before they are sent and after every step, each owned by one living run.
+
+A step changes the row only where the run still owns it (compare and set), so that a run which was taken for dead can
+do no harm when it wakes up. Everything seen goes into `evidence` in the same transaction.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from toolkit.model.document import plain
+from toolkit.store.engine import open_engine
+from toolkit.store.process import ProcessId, has_died, this_process
+from toolkit.store.schema import evidence, run, seed
+
+LEASE = timedelta(seconds=30)
+"""How long after its last sign of life a run on another machine is believed to live."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSeed:
+    """A row of `seed`."""
+
+    seed_id: str
+    stream: str
+    route: str
+    inbox: str
+    provider: str
+    address: str
+    message_id: str
+    token: str
+    subject: str
+    envelope_sender: str
+    deliver_within: float | None
+    created_at: datetime
+    deadline: datetime
+    owner: str
+    origin: str
+    state: str
+    attempts: int = 0
+    sent_header: str | None = None
+    handoff: Json | None = None
+    sighting: Json | None = None
+    report: Json | None = None
+    concluded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something seen of a seed, to be kept for good."""
+
+    kind: str  # handoff, sighting, dsn, trouble, verdict
+    source: str  # which server or mailbox
+    observed_at: datetime
+    data: Any
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SeedStore:
+    """The store as the probe sees it. Safe to use from many threads."""
+
+    def __init__(self, engine: sa.Engine, *, clock: Callable[[], datetime] = _now) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    @classmethod
+    def open(cls, url: str, *, clock: Callable[[], datetime] = _now) -> "SeedStore":
+        """Open the store at `url`. Raises StoreError."""
+        return cls(open_engine(url), clock=clock)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._engine.dispose()
+
+    # -- runs --------------------------------------------------------------------------------------------------
+
+    def begin_run(self) -> str:
+        """Write down that this process probes. Returns the run's id."""
+        process, now = this_process(), self._clock()
+        run_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+        with self._engine.begin() as connection:
+            connection.execute(
+                run.insert().values(
+                    run_id=run_id,
+                    started_at=now,
+                    heartbeat_at=now,
+                    host=process.host,
+                    boot=process.boot,
+                    pid=process.pid,
+                    pid_started=process.started,
+                )
+            )
+        return run_id
+
+    def heartbeat(self, run_id: str) -> None:
+        """A sign of life, due several times in each LEASE."""
+        with self._engine.begin() as connection:
+            connection.execute(run.update().where(run.c.run_id == run_id).values(heartbeat_at=self._clock()))
+
+    def finish_run(self, run_id: str) -> None:
+        """The run is over; what it leaves open, the next one takes up."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                run.update().where(run.c.run_id == run_id).values(finished_at=self._clock(), heartbeat_at=self._clock())
+            )
+
+    def is_over(self, run_id: str) -> bool:
+        """Whether the run has ended, in whatever way."""
+        with self._reading() as connection:
+            row = connection.execute(run.select().where(run.c.run_id == run_id)).one_or_none()
+        if row is None or row.finished_at is not None:
+            return True
+        if has_died(ProcessId(row.host, row.boot, row.pid, row.pid_started)):
+            return True
+        return bool(self._clock() - row.heartbeat_at > LEASE)
+
+    # -- seeds -------------------------------------------------------------------------------------------------
+
+    def plan(self, wanted: Sequence[StoredSeed]) -> list[StoredSeed]:
+        """Write the seeds down, save those of whose kind (stream, route, inbox) one is already under way.
+
+        Returns one seed for each wanted one, in order: itself, or the one that is under way.
+        """
+        kept = []
+        with self._engine.begin() as connection:
+            rows = connection.execute(seed.select().where(seed.c.concluded_at.is_(None)))
+            under_way = {(row.stream, row.route, row.inbox): _stored(row) for row in rows}
+            fresh = []
+            for one in wanted:
+                found = under_way.get((one.stream, one.route, one.inbox))
+                kept.append(found or one)
+                if found is None:
+                    fresh.append(dataclasses.asdict(one))
+                    under_way[(one.stream, one.route, one.inbox)] = one
+            if fresh:
+                try:
+                    connection.execute(seed.insert(), fresh)
+                except sa.exc.IntegrityError:
+                    connection.rollback()  # another run was quicker, on a server that lets both read at once
+                else:
+                    return kept
+            else:
+                return kept
+        return self.plan(wanted)
+
+    def under_way(self) -> list[StoredSeed]:
+        """All seeds without a verdict, the oldest first."""
+        with self._reading() as connection:
+            query = seed.select().where(seed.c.concluded_at.is_(None)).order_by(seed.c.created_at, seed.c.seed_id)
+            return [_stored(row) for row in connection.execute(query)]
+
+    def load(self, seed_ids: Sequence[str]) -> list[StoredSeed]:
+        """The named seeds that exist."""
+        with self._reading() as connection:
+            return [_stored(row) for row in connection.execute(seed.select().where(seed.c.seed_id.in_(seed_ids)))]
+
+    def take_over(self, one: StoredSeed, run_id: str) -> bool:
+        """Become the owner of a seed whose owner is gone. False where another run was quicker."""
+        return self._change(one.seed_id, one.owner, {"owner": run_id}, ())
+
+    def advance(self, seed_id: str, owner: str, seen: Sequence[Observation] = (), **values: Any) -> bool:
+        """Change columns of a seed that `owner` owns and that has no verdict; keep what was seen.
+
+        Returns False, and changes and keeps nothing, where it owns the seed no more.
+        """
+        return self._change(seed_id, owner, {key: plain(v) if _is_json(key) else v for key, v in values.items()}, seen)
+
+    def evidence(self, seed_id: str) -> list[Observation]:
+        """All that was seen of a seed, in order."""
+        with self._reading() as connection:
+            rows = connection.execute(evidence.select().where(evidence.c.seed_id == seed_id).order_by(evidence.c.id))
+            return [Observation(row.kind, row.source, row.observed_at, row.data) for row in rows]
+
+    def _change(self, seed_id: str, owner: str, values: Json, seen: Sequence[Observation]) -> bool:
+        with self._engine.begin() as connection:
+            mine = (seed.c.seed_id == seed_id) & (seed.c.owner == owner) & seed.c.concluded_at.is_(None)
+            if connection.execute(seed.update().where(mine).values(**values)).rowcount != 1:
+                return False
+            if seen:
+                connection.execute(
+                    evidence.insert(),
+                    [
+                        {
+                            "seed_id": seed_id,
+                            "kind": one.kind,
+                            "source": one.source,
+                            "observed_at": one.observed_at,
+                            "data": plain(one.data),
+                        }
+                        for one in seen
+                    ],
+                )
+        return True
+
+    def _reading(self) -> sa.Connection:
+        return self._engine.connect().execution_options(reading=True)
+
+
+def _is_json(column: str) -> bool:
+    return isinstance(seed.c[column].type, sa.JSON)
+
+
+def _stored(row: Any) -> StoredSeed:
+    return StoredSeed(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name has the underscore
