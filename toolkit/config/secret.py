@@ -3,6 +3,9 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+MAX_SECRET: Final = 64 * 1024  # bytes of a secret file
 
 
 class SecretUnavailableError(Exception):
@@ -26,10 +29,14 @@ class Secret:
                 raise SecretUnavailableError(f"the environment variable {self.place} is not set")
             return found
         try:
-            text = Path(self.place).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            with Path(self.place).open("rb") as file:
+                data = file.read(MAX_SECRET + 1)
+            text = data.decode("utf-8")
+        except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "not a text file"
             raise SecretUnavailableError(f"{self.place} cannot be read: {why}") from None
+        if len(data) > MAX_SECRET:
+            raise SecretUnavailableError(f"{self.place} is larger than {MAX_SECRET // 1024} KiB: not a secret")
         if not text.strip():
             raise SecretUnavailableError(f"{self.place} is empty")
         return text.rstrip("\r\n")

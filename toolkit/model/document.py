@@ -7,7 +7,10 @@ from collections import Counter
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from typing import Any, cast
+
+from pydantic import TypeAdapter
 
 from toolkit.model.placement import ProbeReport, SeedReport
 
@@ -40,6 +43,17 @@ def plain(value: object) -> Any:
 def seed_document(seed: SeedReport) -> Json:
     """One entry of `seeds` in `mailwhy/probe/1`."""
     return cast(Json, plain(seed))
+
+
+@cache
+def _reports() -> TypeAdapter[SeedReport]:
+    return TypeAdapter(SeedReport)
+
+
+def report_from_document(document: Json) -> SeedReport:
+    """The seed that an entry of `seeds` describes. Raises ValueError where it is not of that shape."""
+    hops = [{("from_" if key == "from" else key): value for key, value in hop.items()} for hop in document["hops"]]
+    return _reports().validate_python({**document, "hops": hops})
 
 
 def probe_document(report: ProbeReport) -> Json:

@@ -184,7 +184,7 @@ class SeedStore:
     def _change(self, seed_id: str, owner: str, values: Json, seen: Sequence[Observation]) -> bool:
         with self._engine.begin() as connection:
             mine = (seed.c.seed_id == seed_id) & (seed.c.owner == owner) & seed.c.concluded_at.is_(None)
-            if connection.execute(seed.update().where(mine).values(**values)).rowcount != 1:
+            if connection.execute(seed.update().where(mine).values({"owner": owner, **values})).rowcount != 1:
                 return False
             if seen:
                 connection.execute(

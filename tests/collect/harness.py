@@ -1,0 +1,78 @@
+"""A probe from settings to report in one call, for the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.servers.account import Account
+from toolkit.collect.probe import ProbeRun, Selection
+from toolkit.config.settings import Settings
+from toolkit.model.placement import ProbeReport, SeedReport
+from toolkit.store.seeds import SeedStore
+
+SENDER = "Salon Belmont <termine@belmont.example>"
+STREAM = {"name": "reminder", "kind": "transactional", "from": SENDER, "subject": "Ihr Termin", "text": "Guten Tag"}
+
+
+def lmtp_route(port: int, **more: object) -> dict[str, Any]:
+    """The route of most tests: straight to a Dovecot."""
+    return {"name": "main", "protocol": "lmtp", "host": "127.0.0.1", "port": port, "security": "none", **more}
+
+
+def inbox_of(account: Account, name: str, **more: object) -> dict[str, Any]:
+    """A test inbox's table of the configuration."""
+    return {
+        "name": name,
+        "address": account.address,
+        "host": "127.0.0.1",
+        "port": account.server.imap_port,
+        "security": "none",
+        "username": account.username,
+        "password": {"value": account.password},
+        "timeout": "5s",
+        **more,
+    }
+
+
+@dataclass
+class Probing:
+    """A configuration and a store of its own; `run` probes once."""
+
+    folder: Path
+    routes: Sequence[Mapping[str, Any]]
+    inboxes: Sequence[Mapping[str, Any]]
+    streams: Sequence[Mapping[str, Any]] = (STREAM,)
+    collect: Sequence[Mapping[str, Any]] = ()
+    timing: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    runs: list[ProbeReport] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration, with short times."""
+        return Settings.model_validate(
+            {
+                "store": {"url": self.url or f"sqlite:///{self.folder}/store.db"},
+                "stream": list(self.streams),
+                "route": list(self.routes),
+                "inbox": list(self.inboxes),
+                "collect": list(self.collect),
+                "probe": {"timeout": "2s", "poll": "200ms", "settle": "200ms", **self.timing},
+            }
+        )
+
+    def run(self, **selection: Iterable[str]) -> dict[str, SeedReport]:
+        """Probe; the seeds by inbox, or by "inbox/stream" where there are several streams."""
+        settings = self.settings
+        store = SeedStore.open(settings.store.url)
+        try:
+            chosen = Selection.of(settings, **{key: list(value) for key, value in selection.items()})
+            report = ProbeRun(settings, chosen, store).run()
+        finally:
+            store.close()
+        self.runs.append(report)
+        several = len({seed.stream for seed in report.seeds}) > 1
+        return {f"{seed.inbox}/{seed.stream}" if several else seed.inbox: seed for seed in report.seeds}

@@ -1,0 +1,1 @@
+"""Evidence to facts. Pure: what was seen goes in, what follows from it comes out."""

@@ -1,0 +1,1 @@
+"""Words and advice: what was found, and what to do about it. Facts about providers come from `toolkit/data`."""
