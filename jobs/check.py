@@ -27,7 +27,7 @@ _WORKERS: Final = 64
 _SYMBOLS: Final = {Usable.PASS: "✓", Usable.WARN: "!", Usable.FAIL: "✕", Usable.UNKNOWN: "?"}
 _STYLES: Final = {Usable.PASS: "green", Usable.WARN: "yellow", Usable.FAIL: "red", Usable.UNKNOWN: "magenta"}
 _INDENT: Final = " " * 10
-_WIDTH: Final = 100
+_WIDTH: Final = 80
 
 
 def run(settings: Settings, *, as_json: bool, path: Path | None = None, budget: float = BUDGET) -> int:

@@ -167,7 +167,8 @@ def check_stream(stream: Stream) -> Item:
         message = compose(stream, identity)
     except ComposeError as error:
         advice = "Correct the stream in the configuration; docs/configuration.md has each setting."
-        return Item("stream", stream.name, Usable.FAIL, str(error), advice=advice)
+        summary = str(error).removeprefix(f'stream "{stream.name}": ')
+        return Item("stream", stream.name, Usable.FAIL, summary, advice=advice)
     signed = f"signed as {stream.dkim.selector}._domainkey.{stream.dkim.domain}" if stream.dkim else "not signed here"
     summary = f"{stream.kind}, {len(message) / 1024:.1f} KiB, {signed}"
     if stream.kind == "marketing" and b"\nlist-unsubscribe-post:" not in message.partition(b"\r\n\r\n")[0].lower():
@@ -282,5 +283,11 @@ def check_list_keys(settings: Settings) -> Item:
     faults = missing_secrets(settings, routes=(), inboxes=(), streams=(), collect=())
     if faults:
         advice = access_advice(_GENERIC, "secret", "")
-        return Item("reputation", "keys", Usable.FAIL, "; ".join(map(str, faults)), advice=advice)
+        return Item(
+            "reputation",
+            "keys",
+            Usable.FAIL,
+            "; ".join(str(fault).removeprefix("reputation: keys.") for fault in faults),
+            advice=advice,
+        )
     return Item("reputation", "keys", Usable.PASS, f"{_count(len(settings.reputation.keys), 'key')} at hand")

@@ -32,6 +32,11 @@ class Group:
         return f"look-{self.key}"
 
     @property
+    def tone(self) -> str:
+        """The colour family: in the inbox, but not as it should be, is a family of its own."""
+        return "late" if self.key in ("seen", "late") else self.badge.tone
+
+    @property
     def size(self) -> int:
         """How many seeds are in it."""
         return len(self.first) + len(self.rest)

@@ -76,7 +76,7 @@ def _split(bands: tuple[Band, ...]) -> tuple[tuple[Band, ...], tuple[Band, ...]]
 
 
 def matrix(anchor: str, route: str, seeds: Sequence[SeedView], words: Words) -> Matrix:
-    """The matrix of one route. `seeds` stand in the order in which they are to appear, inboxes of a provider together."""
+    """The matrix of one route. `seeds` stand in the order in which they are to appear."""
     streams = _order(seed.stream for seed in seeds)
     inboxes = _order(seed.inbox for seed in seeds)
     inboxes_down = len(inboxes) >= len(streams)

@@ -17,7 +17,6 @@ from reports.text import clip
 from reports.words import Lang, Words
 from toolkit.model.placement import ProbeReport, SeedReport, Verdict
 
-
 _FIRST = 3
 """How many groups the answer names; all of them stand below it."""
 
@@ -187,13 +186,13 @@ def _time_row(name: str, seeds: Sequence[SeedView], words: Words) -> TimeRow:
         name=name,
         timed=words.number(len(measured.seconds)),
         median="" if measured.median is None else words.duration(measured.median),
-        slowest="" if measured.slowest is None else words.duration(measured.slowest),
-        target=_targets(measured, words),
+        slowest="" if measured.slowest is None else words("times.slowest", time=words.duration(measured.slowest)),
+        target=words("times.target", target=_targets(measured, words)),
         in_time=words.count("times.in_time", measured.measured_against, hits=words.number(measured.in_time))
         if measured.measured_against
         else "",
         all_in_time=measured.in_time == measured.measured_against,
-        not_found=words.number(not_found),
+        not_found=words.count("times.not_found", not_found) if not_found else "",
         axis=words.duration(longest) if measured.seconds else "",
         dots=tuple(round(100 * took / longest, 2) for took in measured.seconds),
         mark=round(100 * measured.targets[0] / longest, 2) if len(measured.targets) == 1 else None,

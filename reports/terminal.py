@@ -6,7 +6,7 @@ console's to decide; whoever prints chooses the console.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from reports.attention import group_key
@@ -66,16 +66,21 @@ def _room(natural: Sequence[int], floors: Sequence[int], width: int) -> list[int
 
 
 def _table(
-    heads: Sequence["Text"], rows: Sequence[Sequence["Text"]], widths: Sequence[int], right: int = -1
+    heads: Sequence["Text"],
+    rows: Sequence[Sequence["Text"]],
+    widths: Sequence[int],
+    console: "Console",
+    right: int = -1,
 ) -> "Table":
     """A table of exactly these widths; what is longer ends in an ellipsis. Column `right` is flush right."""
     from rich import box  # noqa: PLC0415 - late, as above
     from rich.table import Table  # noqa: PLC0415 - late, as above
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
+    overflow: Literal["crop", "ellipsis"] = "crop" if console.options.ascii_only else "ellipsis"
     for place, (head, width) in enumerate(zip(heads, widths, strict=True)):
         table.add_column(
-            head, width=width, no_wrap=True, overflow="ellipsis", justify="right" if place == right else "left"
+            head, width=width, no_wrap=True, overflow=overflow, justify="right" if place == right else "left"
         )
     for row in rows:
         table.add_row(*row)
@@ -111,7 +116,7 @@ def _matrix(view: PlacementView, console: "Console") -> "Table | None":
     ]
     widths = _natural(heads, rows)
     fits = sum(widths) + _GAP * (len(widths) - 1) <= console.width
-    return _table(heads, rows, widths) if fits else None
+    return _table(heads, rows, widths, console) if fits else None
 
 
 def _listing(seeds: Sequence[SeedView], view: PlacementView, console: "Console") -> "Table":
@@ -131,7 +136,7 @@ def _listing(seeds: Sequence[SeedView], view: PlacementView, console: "Console")
     time = len(names) + 1
     most = [_NAMES] * len(names) + [_PLACE[1], natural[time], _REPLY[1]]
     least = [_FLOOR] * len(names) + [_PLACE[0], natural[time], _REPLY[0]]
-    return _table(heads, rows, _room(list(map(min, natural, most)), least, console.width), right=time)
+    return _table(heads, rows, _room(list(map(min, natural, most)), least, console.width), console, right=time)
 
 
 def print_view(view: PlacementView, console: "Console") -> None:

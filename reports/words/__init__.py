@@ -21,7 +21,7 @@ _FORMS = frozenset({"one", "other"})
 _NBSP = "\u00a0"
 
 
-class UnknownText(KeyError):
+class UnknownTextError(KeyError):
     """A page asked for a text that its catalogue does not have."""
 
 
@@ -61,20 +61,20 @@ class Words:
         try:
             return self._texts[key]
         except KeyError:
-            raise UnknownText(f"{self.lang}: {key}") from None
+            raise UnknownTextError(f"{self.lang}: {key}") from None
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text under `key`. Raises UnknownText, and KeyError for a placeholder without a value."""
+        """The text under `key`. Raises UnknownTextError, and KeyError for a placeholder without a value."""
         entry = self._entry(key)
         if not isinstance(entry, str):
-            raise UnknownText(f"{self.lang}: {key} depends on a number")
+            raise UnknownTextError(f"{self.lang}: {key} depends on a number")
         return entry.format_map(values)
 
     def count(self, key: str, n: int, **values: object) -> str:
         """The text under `key` for `n` things; `{n}` is the number as this language writes it."""
         entry = self._entry(key)
         if isinstance(entry, str):
-            raise UnknownText(f"{self.lang}: {key} does not depend on a number")
+            raise UnknownTextError(f"{self.lang}: {key} does not depend on a number")
         return entry["one" if n == 1 else "other"].format_map({"n": self.number(n), **values})
 
     def name(self, group: str, value: str) -> str:
@@ -127,7 +127,7 @@ class Words:
         return at.astimezone(self.timezone).date()
 
     def stamp(self, at: datetime, *, precise: bool = False, day: bool = True) -> str:
-        """A time for comparing with a log: to the second, with milliseconds where `precise`, with its `day` or without."""
+        """A time for comparing with a log: to the second, or to the millisecond; with its day, or without."""
         local = at.astimezone(self.timezone)
         time = f"{local:%H:%M:%S}"
         if precise:

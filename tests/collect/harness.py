@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.imap_server import PASSWORD, USERNAME, FakeImap, Message
+from tests.fakes.server import Wire
+from tests.fakes.smtp_server import FakeSmtp
 from tests.servers.account import Account
 from toolkit.collect.probe import ProbeRun, Selection
 from toolkit.config.settings import Settings
@@ -76,3 +79,41 @@ class Probing:
         self.runs.append(report)
         several = len({seed.stream for seed in report.seeds}) > 1
         return {f"{seed.inbox}/{seed.stream}" if several else seed.inbox: seed for seed in report.seeds}
+
+
+class Delivering(FakeSmtp):
+    """An SMTP server that puts what it accepts into the inboxes of faulty IMAP servers, by recipient."""
+
+    def __init__(self, boxes: dict[str, FakeImap], **details: Any) -> None:
+        super().__init__(**details)
+        self.boxes = boxes
+
+    async def answer(self, wire: Wire, phase: str, good: str, recipient: str | None = None) -> str:
+        """As FakeSmtp; before a message is answered, it is in its mailbox."""
+        if phase == "END":
+            message = self.transactions[-1]
+            for address in message.recipients:
+                box = self.boxes.get(address)
+                if box is not None:
+                    box.call(lambda box=box: box.folder("INBOX").add(Message(message.content)))
+        return await super().answer(wire, phase, good, recipient)
+
+
+def fake_inbox(server: FakeImap, name: str, **more: object) -> dict[str, Any]:
+    """The table of a test inbox on a faulty server; its address is `name`@faulty.example."""
+    return {
+        "name": name,
+        "address": f"{name}@faulty.example",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "security": "none",
+        "username": USERNAME,
+        "password": {"value": PASSWORD},
+        "timeout": "1s",
+        **more,
+    }
+
+
+def smtp_route(port: int, **more: object) -> dict[str, Any]:
+    """A plain SMTP route to a port of this machine."""
+    return {"name": "main", "host": "127.0.0.1", "port": port, "security": "none", "timeout": "2s", **more}

@@ -29,8 +29,10 @@ CASES = {
     ),
     "a section that nobody knows": (
         GOOD + "[zzzz]\n",
-        'unknown section "zzzz": the sections are [store], [dns], [sender], [[stream]], [[route]], [[inbox]], '
-        "[[collect]], [reputation], [ingest], [probe]",
+        (
+            'unknown section "zzzz": the sections are [store], [dns], [sender], [[stream]], [[route]], [[inbox]], '
+            "[[collect]], [reputation], [ingest], [probe]"
+        ),
     ),
     "a role of a folder that is misspelt": (
         changed('username = "probe1"', 'username = "probe1"\nfolders = { spamm = "X" }'),
@@ -115,8 +117,10 @@ CASES = {
     # secrets
     "a password written out": (
         changed('password = { value = "top-secret" }', 'password = "top-secret"'),
-        'inbox "gmx-1": password: a secret is named, not written out: use { env = "NAME" }, { file = "path" }, '
-        'or for the lab and tests { value = "…" }',
+        (
+            'inbox "gmx-1": password: a secret is named, not written out: use { env = "NAME" }, { file = "path" }, '
+            'or for the lab and tests { value = "…" }'
+        ),
     ),
     "a secret in two places": (
         changed('{ value = "top-secret" }', '{ value = "top-secret", env = "X" }'),
@@ -144,8 +148,7 @@ CASES = {
     # names and texts
     "a name with a line break": (
         changed('name = "gmx-1"', 'name = "gmx\\r\\n1"'),
-        "inbox 1: name: a name has 1 to 64 letters a-z, digits, dots, hyphens or underscores, "
-        "a letter or digit first",
+        "inbox 1: name: a name has 1 to 64 letters a-z, digits, dots, hyphens or underscores, a letter or digit first",
     ),
     "a name that stands twice": (
         GOOD + INBOX,
@@ -198,13 +201,17 @@ CASES = {
     ),
     "a From without an address": (
         changed("Salon Belmont <termine@belmont.example>", "Salon Belmont"),
-        'stream "reminder": from: "Salon Belmont" is not one sender: write "Name <name@domain.example>", '
-        "a name with signs such as , : @ in quotation marks of its own",
+        (
+            'stream "reminder": from: "Salon Belmont" is not one sender: write "Name <name@domain.example>", '
+            "a name with signs such as , : @ in quotation marks of its own"
+        ),
     ),
     "a From with a comma in its name": (
         changed("Salon Belmont <termine@belmont.example>", "Belmont, Salon <termine@belmont.example>"),
-        'stream "reminder": from: "Belmont, Salon <termine@belmont.example>" is not one sender: '
-        'write "Name <name@domain.example>", a name with signs such as , : @ in quotation marks of its own',
+        (
+            'stream "reminder": from: "Belmont, Salon <termine@belmont.example>" is not one sender: '
+            'write "Name <name@domain.example>", a name with signs such as , : @ in quotation marks of its own'
+        ),
     ),
     "a domain of DKIM that is none": (
         changed(
@@ -218,22 +225,30 @@ CASES = {
             'text = "Guten Tag"',
             'text = "Guten Tag"\ndkim = { selector = "s1", domain = "belmont.example", key = "top-secret" }',
         ),
-        'stream "reminder": dkim.key: a secret is named, not written out: use { env = "NAME" }, '
-        '{ file = "path" }, or for the lab and tests { value = "…" }',
+        (
+            'stream "reminder": dkim.key: a secret is named, not written out: use { env = "NAME" }, '
+            '{ file = "path" }, or for the lab and tests { value = "…" }'
+        ),
     ),
     "an unsubscribe URL without TLS": (
         changed('text = "Guten Tag"', 'text = "Guten Tag"\nunsubscribe = { https = "http://a.example/x" }'),
-        'stream "reminder": unsubscribe.https: "http://a.example/x" is not an https URL: '
-        'write "https://host/path", without spaces, in ASCII',
+        (
+            'stream "reminder": unsubscribe.https: "http://a.example/x" is not an https URL: '
+            'write "https://host/path", without spaces, in ASCII'
+        ),
     ),
     "an unsubscribe address that is none": (
         changed('text = "Guten Tag"', 'text = "Guten Tag"\nunsubscribe = { mailto = "a@b.example?subject=x" }'),
-        'stream "reminder": unsubscribe.mailto: "a@b.example?subject=x" is not a mailto URL: '
-        'write "mailto:name@domain.example?subject=leave"',
+        (
+            'stream "reminder": unsubscribe.mailto: "a@b.example?subject=x" is not a mailto URL: '
+            'write "mailto:name@domain.example?subject=leave"'
+        ),
     ),
     # servers
     "a host with a port": (
-        changed('host = "127.0.0.1"\nport = 2143\nsecurity = "none"', 'host = "a.example:993"\nport = 1\nsecurity = "tls"'),
+        changed(
+            'host = "127.0.0.1"\nport = 2143\nsecurity = "none"', 'host = "a.example:993"\nport = 1\nsecurity = "tls"'
+        ),
         'inbox "gmx-1": host: "a.example:993" holds a port: write host = "a.example" and port = 993',
     ),
     "a host that is a URL": (
@@ -246,18 +261,24 @@ CASES = {
     ),
     "no TLS off loopback": (
         changed('host = "127.0.0.1"\nport = 2143', 'host = "imap.gmx.net"\nport = 2143'),
-        'inbox "gmx-1": security: "none" would send passwords and mail unprotected to "imap.gmx.net": '
-        'write "tls" or "starttls" ("none" is for 127.0.0.0/8, ::1 and localhost)',
+        (
+            'inbox "gmx-1": security: "none" would send passwords and mail unprotected to "imap.gmx.net": '
+            'write "tls" or "starttls" ("none" is for 127.0.0.0/8, ::1 and localhost)'
+        ),
     ),
     "no TLS off loopback for a route": (
         changed('host = "127.0.0.1"\nport = 2525', 'host = "localhost.example"\nport = 2525'),
-        'route "main": security: "none" would send passwords and mail unprotected to "localhost.example": '
-        'write "tls" or "starttls" ("none" is for 127.0.0.0/8, ::1 and localhost)',
+        (
+            'route "main": security: "none" would send passwords and mail unprotected to "localhost.example": '
+            'write "tls" or "starttls" ("none" is for 127.0.0.0/8, ::1 and localhost)'
+        ),
     ),
     "a name server by name": (
         GOOD + '[dns]\nnameservers = ["127.0.0.1", "dns.example"]\n',
-        'dns: nameservers, entry 2: "dns.example" is not a name server: give an IP address, with a port or '
-        'without, such as "192.0.2.53", "127.0.0.1:5353" or "[::1]:5353"',
+        (
+            'dns: nameservers, entry 2: "dns.example" is not a name server: give an IP address, with a port or '
+            'without, such as "192.0.2.53", "127.0.0.1:5353" or "[::1]:5353"'
+        ),
     ),
     "a name server with a wrong port": (
         GOOD + '[dns]\nnameservers = ["127.0.0.1:99999"]\n',
@@ -265,13 +286,17 @@ CASES = {
     ),
     "a database that nobody knows": (
         GOOD + '[store]\nurl = "mysql://u:top-secret@h/d"\n',
-        "store: url: is not a URL of a known database: "
-        'write "sqlite:///file.db" or "postgresql+psycopg://user@host/database"',
+        (
+            "store: url: is not a URL of a known database: "
+            'write "sqlite:///file.db" or "postgresql+psycopg://user@host/database"'
+        ),
     ),
     "PostgreSQL without its driver": (
         GOOD + '[store]\nurl = "postgres://u:top-secret@h/d"\n',
-        "store: url: is not a URL of a known database, with +psycopg in its name: "
-        'write "sqlite:///file.db" or "postgresql+psycopg://user@host/database"',
+        (
+            "store: url: is not a URL of a known database, with +psycopg in its name: "
+            'write "sqlite:///file.db" or "postgresql+psycopg://user@host/database"'
+        ),
     ),
     "PostgreSQL without a database": (
         GOOD + '[store]\nurl = "postgresql+psycopg://u:top-secret@h"\n',
@@ -304,8 +329,10 @@ CASES = {
     ),
     "a block list that is no name": (
         GOOD + '[reputation]\nlists = ["https://x/"]\n',
-        'reputation: lists, entry 1: "https://x/" is not a name in the DNS: '
-        "letters, digits, hyphens, underscores and dots",
+        (
+            'reputation: lists, entry 1: "https://x/" is not a name in the DNS: '
+            "letters, digits, hyphens, underscores and dots"
+        ),
     ),
 }
 

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.derive.folders import BY_ATTRIBUTE, classify, name_sets, unmatched
@@ -232,6 +232,7 @@ LISTED = st.lists(
 )
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     listed=LISTED,
     provider=st.sampled_from(["generic", "webde", "yahoo", "", "ÄÖ.-"]),

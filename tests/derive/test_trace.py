@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.derive.hops import Skew, hops, skews
@@ -89,6 +89,7 @@ def test_a_message_rewritten_whole_has_its_changed_fields_as_boundary() -> None:
 FIELDS = st.lists(st.builds(Header, st.sampled_from(["A", "a", "B", "Received"]), st.sampled_from(["1", " 1", "2", ""])), max_size=8)  # fmt: skip  # noqa: E501 - one strategy
 
 
+@settings(deadline=None, derandomize=True)
 @given(FIELDS, FIELDS)
 def test_every_found_field_is_ours_or_added(found: list[Header], sent: list[Header]) -> None:
     """No field is lost or made up, whatever was sent."""
@@ -98,6 +99,7 @@ def test_every_found_field_is_ours_or_added(found: list[Header], sent: list[Head
     assert all(field in remaining for field in result.added)  # in the order found
 
 
+@settings(deadline=None, derandomize=True)
 @given(FIELDS, FIELDS, FIELDS)
 def test_what_servers_put_around_our_header_is_told_apart(
     above: list[Header], sent: list[Header], below: list[Header]
@@ -206,6 +208,7 @@ def test_stamps_come_from_the_hops() -> None:
 MOMENTS = st.one_of(st.datetimes(timezones=st.just(UTC)), st.datetimes())
 
 
+@settings(deadline=None, derandomize=True)
 @given(MOMENTS, st.none() | MOMENTS, MOMENTS, st.builds(Stamps, st.none() | MOMENTS, st.none() | MOMENTS, st.none() | MOMENTS))  # fmt: skip  # noqa: E501 - one strategy
 def test_time_to_deliver_never_leaves_what_our_clock_proves(
     accepted: datetime, last: datetime | None, first: datetime, stamps: Stamps

@@ -382,7 +382,7 @@ class FakeImap(FakeServer):
     async def _known(self, session: Session, tag: str, arguments: list[Token]) -> Folder | None:
         try:
             return self.folder(imap_utf7.decode(str(arguments[0]).encode()))
-        except KeyError:
+        except (KeyError, UnicodeError):
             await session.say(f"{tag} NO [NONEXISTENT] no such mailbox")
             return None
 

@@ -135,13 +135,20 @@ class FakeSmtp(FakeServer):
         """One session."""
         await _Session(self, wire).run()
 
-    async def answer(self, wire: Wire, phase: str, good: str, recipient: str | None = None) -> str:
-        """Take the step of this phase, and what was replied. Steps that end the connection do not return."""
+    async def answer(
+        self, wire: Wire, phase: str, good: str, recipient: str | None = None, *, record: list[str] | None = None
+    ) -> str:
+        """Take the step of this phase, and what was replied. Steps that end the connection do not return.
+
+        The reply goes into `record` before it goes out: who has read it finds it recorded.
+        """
         step = self._step(phase, recipient)
         reply = good if step is None else step
         if isinstance(reply, Act):
             await _act(wire, reply)
             raise ConnectionEndedError
+        if record is not None:
+            record.append(reply)
         await wire.send(reply.replace("\n", "\r\n").encode() + b"\r\n")
         if reply.startswith("421"):
             raise ConnectionEndedError
@@ -283,10 +290,10 @@ class _Session:
         if self._server.lmtp:
             for recipient in transaction.recipients:
                 good = f"250 2.0.0 <{recipient}> saved as {number}"
-                transaction.replies.append(await self._server.answer(self._wire, "END", good, recipient))
+                await self._server.answer(self._wire, "END", good, recipient, record=transaction.replies)
         else:
             good = f"250 2.0.0 ok: queued as {number}"
-            transaction.replies.append(await self._server.answer(self._wire, "END", good))
+            await self._server.answer(self._wire, "END", good, record=transaction.replies)
 
     async def _rset(self, _rest: str) -> None:
         self._envelope = _Envelope()

@@ -54,7 +54,7 @@ def _lines(text: str, status: HandoffStatus) -> tuple[ReplyLine, ...]:
 
 
 def _enhanced(line: str) -> str | None:
-    word = line[4:].split(" ")[0]
+    word = line[4:].split(" ", maxsplit=1)[0]
     return word if word.count(".") == 2 and word.replace(".", "").isdigit() else None
 
 

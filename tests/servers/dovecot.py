@@ -168,6 +168,7 @@ class Dovecot(Server):
     """
 
     label = "dovecot"
+    grace = 0.2  # left alone it takes seconds to see its idle processes off; its folder goes anyway
 
     def __init__(self, certificate: ServerCertificate | None = None) -> None:
         self._program = find_program("dovecot", "dovecot-imapd")

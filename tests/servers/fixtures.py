@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
 from tests.servers.ca import Certificates
-from tests.servers.dovecot import Dovecot
+from tests.servers.dovecot import DOMAIN, Dovecot
+from tests.servers.postfix import NextHop, Postfix
+from tests.servers.postgres import Postgres
 from tests.servers.process import ServerUnavailableError
 
 SERVER_FIXTURES = frozenset({"dovecot", "postfix", "postgres", "postgres_url"})
@@ -21,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.servers)
 
 
-def unavailable(reason: str) -> None:
+def unavailable(reason: str) -> NoReturn:
     """Skip the test with the reason; where everything is to be installed (CI=true), fail it."""
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(f"in CI nothing is skipped: {reason}", pytrace=False)
@@ -41,6 +44,35 @@ def dovecot(certificates: Certificates) -> Iterator[Dovecot]:
         server = Dovecot(certificates.good)
     except ServerUnavailableError as error:
         unavailable(str(error))
-        raise
     with server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postfix(dovecot: Dovecot, certificates: Certificates) -> Iterator[Postfix]:
+    """A running Postfix that hands inbox.example to `dovecot` by LMTP and knows no other domain."""
+    try:
+        server = Postfix({DOMAIN: NextHop("lmtp", dovecot.lmtp_port)}, certificate=certificates.good)
+    except ServerUnavailableError as error:
+        unavailable(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL."""
+    try:
+        server = Postgres()
+    except ServerUnavailableError as error:
+        unavailable(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """The URL of a fresh database, dropped afterwards."""
+    url = postgres.create_database()
+    yield url
+    postgres.drop_database(url)

@@ -23,6 +23,8 @@ HOSTNAME = "mx.route.example"
 _DAEMONS = Path("/usr/lib/postfix/sbin")
 _QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
 
+_LONG_AGO = 1_700_000_000.0
+
 _MAIN = """\
 compatibility_level = 3.6
 command_directory = /usr/sbin
@@ -149,7 +151,7 @@ class Postfix(Server):
         """A fresh port, folders, and every file of the configuration."""
         (self.port,) = free_ports(1)
         home = self.home
-        home.path.chmod(0o755)   # its daemons, which are not root, pass through
+        home.path.chmod(0o755)  # its daemons, which are not root, pass through
         home.folder("queue", mode=0o755)
         home.folder("queue/pid", mode=0o755)
         for name in _QUEUES:
@@ -173,8 +175,7 @@ class Postfix(Server):
                 f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\n"
                 f"smtpd_sasl_path = inet:127.0.0.1:{self._auth}\nsmtpd_sasl_authenticated_header = yes"
             )
-        home.write("transport", "".join(f"{domain} {hop}\n" for domain, hop in self._routes.items()), mode=0o644)
-        home.write("master.cf", _MASTER.format(port=self.port), mode=0o644)
+        table = "".join(f"{domain} {hop}\n" for domain, hop in self._routes.items())
         text = _MAIN.format(
             home=home.path,
             daemons=self._master.parent,
@@ -185,7 +186,10 @@ class Postfix(Server):
             lifetime=self._lifetime,
             size_limit=self._size_limit,
         )
-        home.write("main.cf", text, mode=0o644)
+        # Postfix reads a file that is younger than a moment again and again until it is sure that nobody writes to it.
+        for name, content in (("main.cf", text), ("master.cf", _MASTER.format(port=self.port)), ("transport", table)):
+            file = home.write(name, content, mode=0o644)
+            os.utime(file, (_LONG_AGO, _LONG_AGO))
 
     def arguments(self) -> list[str | Path]:
         """The master process in the foreground, which `postfix start` would start after checks that we need not."""

@@ -25,7 +25,6 @@ from typing import Self, TypeVar
 
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _START_SECONDS = 20.0
-_STOP_SECONDS = 10.0
 _LOG_TAIL = 40
 
 _T = TypeVar("_T")
@@ -177,7 +176,7 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def wait_until(probe: Callable[[], _T], *, seconds: float, what: str, every: float = 0.02) -> _T:
+def wait_until(probe: Callable[[], _T | None], *, seconds: float, what: str, every: float = 0.02) -> _T:
     """The first true answer of `probe`, asked again and again; `TimeoutError` saying `what` was waited for."""
     end = time.monotonic() + seconds
     while True:
@@ -224,11 +223,11 @@ class Process:
         if self.running:
             self._child.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to end, wait up to ten seconds, then end what is left of its group: nothing outlives a stop."""
+    def stop(self, number: signal.Signals, grace: float) -> None:
+        """Ask it to end, wait `grace` seconds, then end what is left of its group: nothing outlives a stop."""
         self.send(number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(_STOP_SECONDS)
+            self._child.wait(grace)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._child.wait()
@@ -244,6 +243,7 @@ class Server:
     label = "server"
     tries = 3
     stop_signal = signal.SIGTERM
+    grace = 5.0  # seconds between that signal and the end of its whole process group
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
@@ -308,7 +308,7 @@ class Server:
                 if self.process.running:
                     return self
                 why = f"{self.label} ended at once"
-            self.process.stop(self.stop_signal)
+            self.process.stop(self.stop_signal, self.grace)
             self._process = None
         tail = "\n".join(self.log().splitlines()[-_LOG_TAIL:])
         self.stop()
@@ -317,7 +317,7 @@ class Server:
     def stop(self) -> None:
         """End it and remove its folder; harmless when it is not running."""
         if self._process is not None:
-            self._process.stop(self.stop_signal)
+            self._process.stop(self.stop_signal, self.grace)
             self._process = None
         self.home.remove()
 

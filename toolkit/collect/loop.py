@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from toolkit.collect.mailbox_reader import MailboxReader
 
+_LAST_STEPS = 2.0  # seconds that threads may take to come back when the loop ends
+
 
 class ReadingLoop:
     """Runs the `step`s of readers until they are done, or the loop is stopped."""
@@ -36,10 +38,13 @@ class ReadingLoop:
         self._descriptors: dict[MailboxReader, int] = {}
         self._turns: dict[MailboxReader, int] = {}  # which entry of `_due` counts; a reader may have older ones
         self._running: set[MailboxReader] = set()
+        self._readers: set[MailboxReader] = set()
+        self._closed = threading.Event()
         self._lock = threading.Lock()
 
     def add(self, reader: MailboxReader) -> None:
         """Give this reader its first turn at once."""
+        self._readers.add(reader)
         self._schedule(reader, 0.0)
 
     def wake(self) -> None:
@@ -66,10 +71,20 @@ class ReadingLoop:
             if self._turns.get(reader) == order:
                 self._submit(reader)
 
-    def close(self, *, wait: bool) -> None:
-        """End: let the threads finish the step they are in, or leave them to it, and close all connections."""
-        self._pool.shutdown(wait=wait, cancel_futures=True)
-        for reader in set(self._turns) - self._running:
+    def close(self) -> None:
+        """End: break off what still runs, and close all connections.
+
+        A thread that is stuck in connecting is not waited for; it closes its connection itself when it comes back.
+        """
+        self._closed.set()
+        for reader in self._running:
+            reader.abort()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        until = time.monotonic() + _LAST_STEPS
+        while self._running - {entry[0] for entry in self._returned} and time.monotonic() < until:
+            self._selector.select(0.05)
+        back = {entry[0] for entry in self._returned}
+        for reader in self._readers - (self._running - back):
             reader.close()
         self._selector.close()
         with self._lock:
@@ -98,6 +113,8 @@ class ReadingLoop:
         except Exception as raised:  # noqa: BLE001 - handed to the loop's own thread
             error = raised
         self._returned.append((reader, pause, error))
+        if self._closed.is_set():
+            reader.close()
         self.wake()
 
     def _take_back(self, reader: MailboxReader, pause: float, error: BaseException | None) -> None:

@@ -130,6 +130,10 @@ class MailboxReader:
             self._arrive()
         self._settle_found(started)
 
+    def abort(self) -> None:
+        """Break off a step that another thread is in."""
+        self.session.abort()
+
     def close(self) -> None:
         """Let the connection go."""
         self.session.close()

@@ -171,7 +171,8 @@ class ProbeRun:
         settings = self._settings
         inboxes = {inbox.name: inbox for inbox in settings.inbox}
         routes, streams = {route.name for route in settings.route}, {stream.name for stream in settings.stream}
-        waiting, late = [], []
+        waiting: list[LiveSeed] = []
+        late: list[LiveSeed] = []
         for row in self._store.under_way():
             over = row.deadline <= self._clock()
             out = row.state in ("committed", "watching") and row.inbox in inboxes
@@ -198,7 +199,7 @@ class ProbeRun:
                 loop.turn(1.0)
                 self._beat()
         finally:
-            loop.close(wait=False)
+            loop.close()
             self._loop = None
 
     def _join(self, row: StoredSeed) -> LiveSeed | None:
@@ -251,7 +252,7 @@ class ProbeRun:
         finally:
             for sender in self._senders.values():
                 sender.stop(wait=0 if self._tracker.crashed else 30)
-            self._loop.close(wait=False)
+            self._loop.close()
             self._loop = None
         if self._tracker.crashed is not None:
             raise self._tracker.crashed

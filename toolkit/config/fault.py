@@ -1,5 +1,6 @@
 """What is wrong with a configuration, and where, as people read it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from toolkit.config.forms import quoted
 
 _MAX_NAME = 64
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ENTRIES = ("stream", "route", "inbox", "collect")
 
 
@@ -55,5 +57,5 @@ def place_of(raw: dict[str, Any], keys: tuple[int | str, ...]) -> str:
         if isinstance(key, int):
             path += f", entry {key + 1}"
         else:
-            path += ("." if path else "") + (key if key.replace("-", "").isalnum() or "_" in key else quoted(key))
+            path += ("." if path else "") + (key if _BARE_KEY.fullmatch(key) else quoted(key))
     return f"{head}: {path}" if path else head

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+LAB_CA = "mailwhy lab CA"
+FOREIGN_CA = "a foreign CA"  # that no configuration names
 _LIFETIME = timedelta(days=30)
 _CLOCK_SKEW = timedelta(days=1)
 
@@ -34,9 +36,7 @@ def dkim_key(name: str, bits: int = 2048) -> DkimKey:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
-    der = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    der = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return DkimKey(pem.decode(), base64.b64encode(der).decode())
 
 
@@ -71,7 +71,7 @@ def _name(common: str) -> x509.Name:
 
 
 @cache
-def authority(common: str = "mailwhy lab CA") -> Authority:
+def authority(common: str) -> Authority:
     """The authority of that name, made once per process. Two names do not trust each other."""
     now = datetime.now(UTC)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -109,6 +109,4 @@ def authority(common: str = "mailwhy lab CA") -> Authority:
     )
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return Authority(
-        ca.public_bytes(pem).decode(), (server.public_bytes(pem) + private).decode()
-    )
+    return Authority(ca.public_bytes(pem).decode(), (server.public_bytes(pem) + private).decode())

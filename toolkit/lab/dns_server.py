@@ -172,7 +172,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._receive(data, cast(tuple[str, int], addr))
 
 
-class JudgesResolver(BaseResolver):  # type: ignore[misc]  # spftrace ships no types
+class JudgesResolver(BaseResolver):
     """The resolver of the lab's receiving servers: the same zones and the same faults, without a socket."""
 
     def __init__(self, server: DnsServer) -> None:

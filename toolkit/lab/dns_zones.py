@@ -233,8 +233,8 @@ class Answer:
 
 def _rrset(name: dns.name.Name, found: dns.rdataset.Rdataset) -> dns.rrset.RRset:
     rrset = dns.rrset.RRset(name, found.rdclass, found.rdtype)
-    rrset.update(found)
-    rrset.ttl = found.ttl
+    for rdata in found:
+        rrset.add(rdata, found.ttl)
     return rrset
 
 

@@ -119,7 +119,7 @@ class GmailAccount(Account):
         else:
             self.relabel(entry.item, entry.item.labels - {label})
 
-    def _flags_changed(self, folder: Folder, entry: Entry) -> None:
+    def _flags_changed(self, folder: Folder, entry: Entry) -> None:  # noqa: ARG002 - all folders that show it
         starred = "\\Flagged" in entry.item.flags
         if starred != ("\\Starred" in entry.item.labels):
             labels = entry.item.labels
@@ -140,7 +140,7 @@ class GmailAccount(Account):
         """The thread of the message that this one answers, where it is here."""
         every = self._special("\\All")
         for reference in reversed((item.header("references") + " " + item.header("in-reply-to")).split()):
-            for uid in (every.by_message_id.get(reference.lower(), ()) if every is not None else ()):
+            for uid in every.by_message_id.get(reference.lower(), ()) if every is not None else ():
                 return every.entries[uid].item.thrid if every is not None else None
         return None
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 MOMENTS = ("smtp.rcpt", "smtp.data", "smtp.accepted", "imap.command", "delivered")
 
@@ -29,7 +29,7 @@ class Moment:
     folder: str = ""
 
 
-Answer = str | Literal["drop"] | None
+Answer = str | None
 """What a hook may give back: None, go on; "drop", close the connection at once; for SMTP a reply of its own such as
 "421 4.3.2 closing" (421 closes after it); for IMAP a tagged answer such as "NO [LIMIT] slow down"."""
 

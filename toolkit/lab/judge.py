@@ -161,6 +161,8 @@ class Judge:
         asked = policy if domain in records else below
         if record.get("t", "n").lower() == "y":  # testing: one level less (RFC 9989, section 4.7)
             asked = {"reject": "quarantine", "quarantine": "none"}.get(asked, asked)
+        if asked not in ("none", "quarantine", "reject"):  # RFC 9989, section 4.7: as if it were none
+            asked = "none"
         result = "pass" if spf_aligned or dkim_aligned else "fail"
         return Dmarc(result, domain, asked, below, organisational, spf_aligned, dkim_aligned)
 

@@ -45,7 +45,7 @@ class Connection(asyncio.Protocol):
     # what asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio accepted a connection."""
+        """Asyncio accepted a connection."""
         self._transport = transport  # type: ignore[assignment]  # create_server gives full transports
         sock = transport.get_extra_info("socket")
         if sock is not None:
@@ -228,7 +228,7 @@ class Listener:
             await self._serve(connection)
         except PeerGoneError:
             pass
-        except Exception:
+        except Exception:  # noqa: BLE001 - a fault of one connection must not end the lab; it is logged
             _log.exception("a connection of the lab ended with a fault")
         finally:
             connection.close()

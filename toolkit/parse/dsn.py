@@ -36,6 +36,8 @@ _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
 _TYPED = re.compile(r"\s{0,9}([A-Za-z0-9][A-Za-z0-9_-]{0,40})\s{0,9};\s*")
 _ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")  # RFC 6533, section 3
 _BLANK_LINES = re.compile(rb"(?>\r{1,2}\n|\n|\r)(?>[ \t]*+(?>\r{1,2}\n|\n|\r))+")
+_SEPARATORS = re.compile(r"""[\s<>"'()\[\],;]+""")
+_MORE_SEPARATORS = re.compile(r"""[\s<>"'()\[\],;:=]+""")
 _GONE = re.compile(r"\b(?:deleted|denied|failed|refused)\b", re.IGNORECASE)
 _REJECTED = re.compile(r"\breject|\brefused\b|abgelehnt|abgewiesen|zurückgewiesen", re.IGNORECASE)
 
@@ -88,7 +90,7 @@ def read_dsn(raw: bytes) -> Dsn | None:
     top = read_message(raw[:READ_LIMIT])
     report = _report(top)
     if report is None:
-        return None if top.type == "multipart/report" else _text_bounce(top)
+        return _text_bounce(top)
     parts = children(report)
     status = next((part for part in parts if part.type in _STATUS_TYPES), None)
     if status is not None:
@@ -108,9 +110,11 @@ def mentions(raw: bytes, message_ids: Collection[str]) -> set[str]:
     wanted = {message_id.strip().strip("<>"): message_id for message_id in message_ids}
     wanted.pop("", None)
     found: set[str] = set()
+    unusual = [name for name in wanted if _SEPARATORS.search(name)]  # such as a@[192.0.2.1]
     for text in _texts(data):
-        for separators in (r"[\s<>\"'()\[\],;]+", r"[\s<>\"'()\[\],;:=]+"):
-            tokens = set(re.split(separators, text))
+        found.update(name for name in unusual if name in text)
+        for separators in (_SEPARATORS, _MORE_SEPARATORS):
+            tokens = set(separators.split(text))
             tokens.update([token.rstrip(".:") for token in tokens if token.endswith((".", ":"))])
             found |= tokens & wanted.keys()
     return {wanted[name] for name in found}
@@ -147,6 +151,9 @@ def _delivery_report(top: Part, parts: Sequence[Part], status: Part) -> Dsn:
                 recipients.append(_recipient(fields))
             else:
                 message.update({name: value for name, value in fields.items() if name not in message})
+    if not recipients:  # the machine's part is empty or broken: what does it tell people?
+        told = _text_bounce(top)
+        recipients = list(told.recipients) if told else []
     return Dsn(
         kind=DsnKind.REPORT,
         recipients=tuple(recipients[:_MAX_RECIPIENTS]),
@@ -219,7 +226,8 @@ def _rejection(top: Part, parts: Sequence[Part], disposition: Part) -> Dsn | Non
     text = visible_text(parts)
     subject = decode_words(first(top.headers, "Subject") or "")
     outcome = fields.get("disposition", "").rpartition(";")[2]
-    if not _GONE.search(outcome) or not (_REJECTED.search(subject) or _REJECTED.search(text[:4000])):
+    said = (subject, text[:4000], first(top.headers, "Auto-Submitted") or "")  # "auto-replied (rejected)": Pigeonhole
+    if not _GONE.search(outcome) or not any(_REJECTED.search(words) for words in said):
         return None
     recipient = DsnRecipient(
         final=_address(fields.get("final-recipient", "")),

@@ -4,6 +4,7 @@ A server may say nothing, drip a byte a minute, or never stop: the deadline of a
 together, and so does its budget of bytes. Client libraries read through `Channel.reader()` and know nothing of it.
 """
 
+import contextlib
 import io
 import socket
 import ssl
@@ -138,6 +139,11 @@ class Channel:
             return f"{self.host}[{self.sock.getpeername()[0]}]"
         except OSError:
             return self.host
+
+    def abort(self) -> None:
+        """End the conversation from another thread: whoever reads meets the end of it."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close, whatever state the connection is in."""

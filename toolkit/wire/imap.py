@@ -176,8 +176,9 @@ class ImapSession:
                 plain = "LOGINDISABLED" in offered or not (box.username + password).isascii()
                 (client.plain_login if plain else client.login)(box.username, password)
         except IMAPClientError as error:
-            if isinstance(error, imaplib.IMAP4.abort):
-                raise
+            # imapclient calls a connection that broke during the login a failed login.
+            if isinstance(error.__context__, imaplib.IMAP4.abort):
+                raise error.__context__ from None
             raise WireError("login", f"{box.host} refuses the login of {box.username}: {error_text(error)}") from None
 
     # -- what is asked -----------------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ class ImapSession:
             commands += [b"STATUS " + quoted(name) + b" " + _STATUS_ITEMS for name in also]
         if self.selected is not None and not self.idling:
             commands.insert(0, b"NOOP")
-        answers = self._run(commands, budget=16 << 20)
+        answers = self._run(commands, budget=4 << 20)
         listed = next(answer for answer, sent in zip(answers, commands, strict=True) if sent is command)
         listed.expect("LIST")
         folders, broken = read_list(listed.untagged.get("LIST", []))
@@ -221,7 +222,7 @@ class ImapSession:
         if self.selected is not None and not self.idling:
             commands.insert(0, b"NOOP")  # lets the server notice what is new where we are
         found: dict[bytes, FolderStatus] = {}
-        for answer in self._run(commands, budget=16 << 20):
+        for answer in self._run(commands, budget=4 << 20):
             found |= read_status(answer.untagged.get("STATUS", []))
         return found
 
@@ -273,6 +274,11 @@ class ImapSession:
         if isinstance(sock, ssl.SSLSocket) and sock.pending():
             return True
         return bool(select.select([sock], [], [], 0)[0])
+
+    def abort(self) -> None:
+        """Break the connection under whoever waits for it in another thread."""
+        if self.channel is not None:
+            self.channel.abort()
 
     def close(self) -> None:
         """Log out politely if that costs nothing, and close. Never raises."""

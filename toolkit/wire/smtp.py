@@ -179,33 +179,37 @@ class SmtpSession:
         offered = client.esmtp_features.get("auth", "").upper().split()
         if not offered:
             raise self._failure("login", "offers no login (AUTH); is this the submission port, and does it want TLS?")
-        client.user = route.username
-        try:
-            if route.oauth is not None:
-                token = route.oauth.access_token.reveal()
-                self._auth_xoauth2(f"user={route.username}\x01auth=Bearer {token}\x01\x01")
-                return
-            assert route.password is not None  # noqa: S101 - the caller asked
-            client.password = route.password.reveal()
-            for mechanism, answer in (("PLAIN", client.auth_plain), ("LOGIN", client.auth_login)):
-                if mechanism in offered:
-                    client.auth(mechanism, answer)
-                    return
-        except smtplib.SMTPAuthenticationError as error:
-            raise self._refusal("refuses the login", permanent=error.smtp_code >= 500) from None
-        finally:
-            client.password = ""
-        raise self._failure("login", f"offers no login that mailwhy has (PLAIN, LOGIN), but {', '.join(offered)}")
+        if route.oauth is not None:
+            self._auth_xoauth2(f"user={route.username}\x01auth=Bearer {route.oauth.access_token.reveal()}\x01\x01")
+            return
+        assert route.password is not None  # noqa: S101 - the caller looked
+        password = route.password.reveal()
+        if "PLAIN" in offered:
+            self._auth("PLAIN", f"\0{route.username}\0{password}")
+        elif "LOGIN" in offered:
+            self._auth("LOGIN", route.username, password)
+        else:
+            raise self._failure("login", f"offers no login that mailwhy has (PLAIN, LOGIN), but {', '.join(offered)}")
+
+    def _auth(self, mechanism: str, first: str, *more: str) -> None:
+        """SASL with an initial response (RFC 4954, section 4), in UTF-8, which smtplib does not do."""
+        client = self._client
+        client.phase = "auth"
+        code, _ = client.docmd("AUTH", f"{mechanism} {_encoded(first)}")
+        for answer in more:
+            if code == 334:
+                code, _ = client.docmd(_encoded(answer))
+        if code != 235:
+            raise self._refusal("refuses the login", permanent=code >= 500)
 
     def _auth_xoauth2(self, answer: str) -> None:
         """SASL XOAUTH2 (Google, "OAuth 2.0 Mechanism"): a refusal comes as a challenge that wants an empty answer."""
-        client = self._client
-        client.phase = "auth"
-        code, text = client.docmd("AUTH", "XOAUTH2 " + base64.b64encode(answer.encode()).decode())
+        self._client.phase = "auth"
+        code, _ = self._client.docmd("AUTH", f"XOAUTH2 {_encoded(answer)}")
         if code == 334:
-            code, text = client.docmd("")
+            code, _ = self._client.docmd("")
         if code != 235:
-            raise smtplib.SMTPAuthenticationError(code, text)
+            raise self._refusal("refuses the login", permanent=code >= 500)
 
     def _failure(self, reason: str, what: str) -> RouteError:
         where = f"{self.route.host}:{self.route.port}"
@@ -318,6 +322,10 @@ class SmtpSession:
             with contextlib.suppress(OSError, EOFError, WireError, smtplib.SMTPException):
                 self._client.docmd("quit")
         self.close()
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")
 
 
 def _stuffed(message: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Commands on folders: LIST, LSUB, XLIST, NAMESPACE, STATUS, CREATE, DELETE, RENAME, SUBSCRIBE, QUOTA."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from toolkit.lab.imap.registry import When, command
@@ -160,7 +160,7 @@ async def namespace(session: Session, cmd: Command) -> None:
 
 def _status_line(folder: Folder, items: list[str]) -> bytes:
     entries = folder.entries.values()
-    values = {
+    values: dict[str, Callable[[], int]] = {
         "MESSAGES": lambda: len(folder.entries),
         "RECENT": lambda: sum(entry.recent for entry in entries),
         "UIDNEXT": lambda: folder.uid_next,

@@ -97,9 +97,7 @@ def _recent(name: str, place: Place) -> Narrow:
     if name == "OLD":
         return _test(lambda entry: entry.uid not in place.recent)
     unread_only = name == "NEW"
-    return _test(
-        lambda entry: entry.uid in place.recent and not (unread_only and "\\Seen" in entry.item.flags)
-    )
+    return _test(lambda entry: entry.uid in place.recent and not (unread_only and "\\Seen" in entry.item.flags))
 
 
 def _has(flag: str, *, not_: bool = False) -> Test:
@@ -228,7 +226,9 @@ def _sent_on(item: Item) -> date | None:
         return None
 
 
-def _day(of: Callable[[Item], date | None], compare: Callable[[date, date], bool]) -> Callable[[Scanner, Place], Narrow]:
+def _day(
+    of: Callable[[Item], date | None], compare: Callable[[date, date], bool]
+) -> Callable[[Scanner, Place], Narrow]:
     def read(scanner: Scanner, _: Place) -> Narrow:
         wanted = scanner.date()
 

@@ -3,7 +3,7 @@
 import ssl
 from dataclasses import dataclass
 
-from toolkit.lab.certs import authority
+from toolkit.lab.certs import FOREIGN_CA, LAB_CA, authority
 from toolkit.lab.hooks import Hooks
 from toolkit.lab.imap import folders, login, selected, selecting
 from toolkit.lab.imap.registry import COMMANDS, When
@@ -53,7 +53,7 @@ class ImapServer:
     """Serves `account`. `security`: "tls", "starttls" or "none"."""
 
     def __init__(
-        self, mailbox: str, account: Account, offer: Offer, credentials: Credentials, security: str, hooks: Hooks
+        self, mailbox: str, account: Account, offer: Offer, *, credentials: Credentials, security: str, hooks: Hooks
     ) -> None:
         self.mailbox = mailbox
         self.account = account
@@ -114,7 +114,7 @@ class ImapServer:
 
     def tls_context(self) -> ssl.SSLContext:
         """The certificate that this server shows."""
-        return authority("a foreign CA" if self.behaviour.foreign_certificate else "mailwhy lab CA").server_context()
+        return authority(FOREIGN_CA if self.behaviour.foreign_certificate else LAB_CA).server_context()
 
     async def ask_hooks(self, connection: Connection, command: Command) -> str | None:
         """What a test's hook answers in our place. Raises EndError where it drops the connection."""

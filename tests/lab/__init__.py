@@ -1,0 +1,1 @@
+"""The embedded mail world, seen through real clients."""

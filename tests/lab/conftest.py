@@ -1,0 +1,40 @@
+"""Worlds for the tests of this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from toolkit.lab.host import MailboxSpec
+from toolkit.lab.world import Mailbox, World
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[World]:
+    """Doors, DNS and the bounce mailbox; shared by a module, whose tests add mailboxes of their own."""
+    with World.start("bare") as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def everything() -> Iterator[World]:
+    """Every mailbox and every door, shared by all tests that leave it as they found it."""
+    with World.start("full") as world:
+        yield world
+
+
+@pytest.fixture
+def box(lab: World, request: pytest.FixtureRequest) -> Mailbox:
+    """A mailbox of the test's own at a hoster, without TLS."""
+    return lab.add_mailbox(plain_box(request.node.name))
+
+
+@pytest.fixture
+def gmail(lab: World, request: pytest.FixtureRequest) -> Mailbox:
+    """A Gmail mailbox of the test's own, without TLS."""
+    return lab.add_mailbox(plain_box(request.node.name, manner="gmail", domain="gmail.example"))
+
+
+def plain_box(test: str, manner: str = "hoster", domain: str = "hoster.example") -> MailboxSpec:
+    """A mailbox named after a test."""
+    name = "".join(char if char.isalnum() else "-" for char in test)[:60]
+    return MailboxSpec(name, manner, f"{name.lower()}@{domain}", security="none")
