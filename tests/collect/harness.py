@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.imap_server import PASSWORD, USERNAME, FakeImap, Message
+from tests.fakes.imap_grammar import Message
+from tests.fakes.imap_server import PASSWORD, USERNAME, FakeImap
 from tests.fakes.server import Wire
 from tests.fakes.smtp_server import FakeSmtp
 from tests.servers.account import Account
@@ -88,7 +89,7 @@ class Delivering(FakeSmtp):
         super().__init__(**details)
         self.boxes = boxes
 
-    async def answer(self, wire: Wire, phase: str, good: str, recipient: str | None = None) -> str:
+    async def answer(self, wire: Wire, phase: str, good: str, recipient: str | None = None, **details: Any) -> str:
         """As FakeSmtp; before a message is answered, it is in its mailbox."""
         if phase == "END":
             message = self.transactions[-1]
@@ -96,7 +97,7 @@ class Delivering(FakeSmtp):
                 box = self.boxes.get(address)
                 if box is not None:
                     box.call(lambda box=box: box.folder("INBOX").add(Message(message.content)))
-        return await super().answer(wire, phase, good, recipient)
+        return await super().answer(wire, phase, good, recipient, **details)
 
 
 def fake_inbox(server: FakeImap, name: str, **more: object) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.collect.harness import Delivering, Probing, fake_inbox, smtp_route
 from tests.fakes import imap_faults
 from tests.fakes.imap_server import CAPABILITIES, FakeImap, Folder
+from tests.fakes.server import Wire
 from tests.servers.ca import Certificates
 from toolkit.model.placement import SeedReport, Verdict
 
@@ -86,9 +88,12 @@ def test_odd_lines_in_the_folder_list_cost_no_more_than_themselves(tmp_path: Pat
     """The seed in the inbox is found; one that is not there might be in a folder that no line names rightly."""
     bad, _, _ = probe_beside_a_good_one(tmp_path, imap_faults.OddListLines())
     assert bad.placement.verdict is Verdict.INBOX
-    with FakeImap() as elsewhere, imap_faults.OddListLines(["nothing at all"]) as faulty:
-        with Delivering({"bad@faulty.example": elsewhere}) as route:
-            seed = Probing(tmp_path / "2", [smtp_route(route.port)], [fake_inbox(faulty, "bad")]).run()["bad"]
+    with (
+        FakeImap() as elsewhere,
+        imap_faults.OddListLines(["nothing at all"]) as faulty,
+        Delivering({"bad@faulty.example": elsewhere}) as route,
+    ):
+        seed = Probing(tmp_path / "2", [smtp_route(route.port)], [fake_inbox(faulty, "bad")]).run()["bad"]
     assert seed.placement.verdict is Verdict.UNREADABLE
     assert "folder list" in (seed.placement.reason or "")
 
@@ -162,11 +167,11 @@ def test_hostile_mail_in_the_mailbox(tmp_path: Path) -> None:
     ]
 
     class Arrives(Delivering):
-        async def answer(self, wire, phase, good, recipient=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        async def answer(self, wire: Wire, phase: str, *more: Any, **details: Any) -> str:
             if phase == "END":
                 for content in hostile:
                     faulty.add("INBOX", content)
-            return await super().answer(wire, phase, good, recipient)
+            return await super().answer(wire, phase, *more, **details)
 
     with faulty, Arrives({"bad@faulty.example": faulty}) as route:
         stream = {

@@ -12,7 +12,8 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from tests.fakes.imap_server import FakeImap, Folder, Message, Session, Token, quoted
+from tests.fakes.imap_grammar import Folder, Message, Token, quoted
+from tests.fakes.imap_server import FakeImap, Session
 from tests.fakes.server import ConnectionEndedError
 
 GREETING = "GREETING"

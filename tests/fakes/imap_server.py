@@ -11,60 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime as dt
-import email
-import email.policy
-import fnmatch
 import re
 import ssl
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Sequence
 
 from imapclient import imap_utf7
 
+from tests.fakes.imap_grammar import Folder, Message, Token, matches, number_set, quoted, search_test, section, tokens
 from tests.fakes.server import ConnectionEndedError, FakeServer, Wire
 
-Token: TypeAlias = "str | list[Token]"
 USERNAME = "probe@faulty.example"
 PASSWORD = "open sesame"  # made up
 CAPABILITIES = ("IMAP4rev1", "LITERAL+", "IDLE", "NAMESPACE", "UIDPLUS", "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS")
-_TOKEN = re.compile(
-    rb'\s*(?:(?P<open>\()|(?P<close>\))|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<atom>(?:[^\s()"\[]|\[[^\]]*\])+))'
-)
 _LITERAL = re.compile(rb"\{(\d+)(\+?)\}$")
 _IDLE_LOOK = 0.02
-
-
-@dataclass
-class Message:
-    """A stored message; `at` is its INTERNALDATE."""
-
-    content: bytes
-    at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
-    flags: tuple[str, ...] = ()
-    uid: int = 0
-
-
-@dataclass
-class Folder:
-    """A mailbox: its name in Unicode, its LIST attributes, what lies in it."""
-
-    name: str
-    attributes: tuple[str, ...] = ()
-    messages: list[Message] = field(default_factory=list)
-    uid_validity: int = 1
-
-    @property
-    def uid_next(self) -> int:
-        """The UID of the next message."""
-        return 1 + max((one.uid for one in self.messages), default=0)
-
-    def add(self, message: Message) -> Message:
-        """Store it under the next UID."""
-        message.uid = self.uid_next
-        self.messages.append(message)
-        return message
 
 
 def default_folders() -> list[Folder]:
@@ -105,13 +65,13 @@ class Session:
                 await self.say("+ go on")
             literals.append(await self.wire.exactly(int(literal[1])))
             raw += line[: literal.start()] + b"\x00"  # stands for the literal: NUL is in no command
-        tokens = _tokens(raw, literals)
-        words = [one for one in tokens[:3] if isinstance(one, str)]
-        if len(words) < 2:
-            return (words[0] if words else "*", "", [])
-        if words[1].upper() == "UID" and len(words) > 2:
-            return words[0], f"UID {words[2].upper()}", tokens[3:]
-        return words[0], words[1].upper(), tokens[2:]
+        words = tokens(raw, literals)
+        plain = [one for one in words[:3] if isinstance(one, str)]
+        if len(plain) < 2:
+            return (plain[0] if plain else "*", "", [])
+        if plain[1].upper() == "UID" and len(plain) > 2:
+            return plain[0], f"UID {plain[2].upper()}", words[3:]
+        return plain[0], plain[1].upper(), words[2:]
 
 
 class FakeImap(FakeServer):
@@ -265,7 +225,7 @@ class FakeImap(FakeServer):
             await session.say('* LIST (\\Noselect) "/" ""')
             return
         for folder in self.folders:
-            if not any(_matches(folder.name, reference + pattern) for pattern in patterns):
+            if not any(matches(folder.name, reference + pattern) for pattern in patterns):
                 continue
             if "SPECIAL-USE" in selection and not set(folder.attributes) & _MARKS:
                 continue
@@ -322,7 +282,7 @@ class FakeImap(FakeServer):
         if folder is not None:
             keys = arguments[2:] if str(arguments[0]).upper() == "CHARSET" else arguments
             try:
-                test = _search(list(keys), folder)
+                test = search_test(list(keys), folder)
             except ValueError as error:
                 await session.say(f"{tag} BAD {error}")
                 return
@@ -334,7 +294,7 @@ class FakeImap(FakeServer):
         folder = await self._opened(session, tag)
         if folder is None:
             return
-        wanted = _set(str(arguments[0]), folder.uid_next - 1)
+        wanted = number_set(str(arguments[0]), folder.uid_next - 1)
         items = [str(one) for one in (arguments[1] if isinstance(arguments[1], list) else [arguments[1]])]
         for number, message in enumerate(folder.messages, start=1):
             if message.uid in wanted:
@@ -355,8 +315,8 @@ class FakeImap(FakeServer):
             elif name.startswith("BODY"):
                 if not name.startswith("BODY.PEEK"):
                     self.marked_read += 1
-                section, data = _section(item, message.content)
-                parts.append(section.encode() + b" {%d}\r\n" % len(data) + data)
+                shown, data = section(item, message.content)
+                parts.append(shown.encode() + b" {%d}\r\n" % len(data) + data)
         await session.say(b"* %d FETCH (" % number + b" ".join(parts) + b")")
 
     async def on_noop(self, session: Session, tag: str, _arguments: list[Token]) -> None:
@@ -396,112 +356,6 @@ _BEFORE_LOGIN = frozenset({"CAPABILITY", "STARTTLS", "LOGIN", "AUTHENTICATE", "I
 _MARKS = frozenset({"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash"})
 
 
-def quoted(name: str) -> str:
-    """A mailbox name as it stands in a reply: modified UTF-7 (RFC 3501 §5.1.3), quoted."""
-    coded: str = imap_utf7.encode(name).decode("ascii")
-    return '"' + coded.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _logged(name: str, arguments: list[Token]) -> str:
     shown = [] if name in {"LOGIN", "AUTHENTICATE"} else [str(one) for one in arguments]
     return " ".join([name, *shown])
-
-
-def _tokens(raw: bytes, literals: list[bytes]) -> list[Token]:
-    """A command's words; lists are lists, quoting and literals are resolved."""
-    stack: list[list[Token]] = [[]]
-    waiting = iter(literals)
-    for match in _TOKEN.finditer(raw):
-        if match["open"]:
-            stack.append([])
-        elif match["close"]:
-            if len(stack) > 1:
-                inner = stack.pop()
-                stack[-1].append(inner)
-        elif match["quoted"] is not None:
-            stack[-1].append(re.sub(rb"\\(.)", rb"\1", match["quoted"]).decode("utf-8", "surrogateescape"))
-        else:
-            word = next(waiting) if match["atom"] == b"\x00" else match["atom"]
-            stack[-1].append(word.decode("utf-8", "surrogateescape"))
-    return stack[0]
-
-
-def _matches(name: str, pattern: str) -> bool:
-    # fnmatch's "*" crosses levels as IMAP's does; "%" stays in its level.
-    wanted = imap_utf7.decode(pattern.encode())
-    if "%" in wanted and name.count("/") != wanted.count("/"):
-        return False
-    return fnmatch.fnmatchcase(name, wanted.replace("%", "*"))
-
-
-def _set(text: str, highest: int) -> set[int]:
-    found: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.replace("*", str(highest)).partition(":")
-        low, high = sorted((int(first), int(last or first)))
-        found.update(range(low, high + 1))
-    return found
-
-
-def _section(item: str, content: bytes) -> tuple[str, bytes]:
-    """The name under which a BODY section is returned, and its bytes."""
-    name = re.sub(r"^BODY(\.PEEK)?", "BODY", item, flags=re.IGNORECASE)
-    partial = re.search(r"<(\d+)\.(\d+)>$", name)
-    inside = name[name.index("[") + 1 : name.index("]")].upper()
-    head, blank, body = content.partition(b"\r\n\r\n")
-    if inside == "":
-        data = content
-    elif inside == "TEXT":
-        data = body
-    elif inside.startswith("HEADER.FIELDS"):
-        wanted = set(re.findall(r"[^\s()]+", inside)[1:])
-        parsed = email.message_from_bytes(head + blank, policy=email.policy.compat32)
-        lines = [f"{key}: {value}\r\n" for key, value in parsed.items() if key.upper() in wanted]
-        data = "".join(lines).encode("utf-8", "surrogateescape") + b"\r\n"
-    else:
-        data = head + blank
-    if partial:
-        start, size = int(partial[1]), int(partial[2])
-        return name[: partial.start()] + f"<{start}>", data[start : start + size]
-    return name, data
-
-
-def _search(keys: list[Token], folder: Folder) -> Callable[[Message], bool]:
-    """What a SEARCH asks for, as a test of one message. Keys follow each other, all must hold."""
-    tests: list[Callable[[Message], bool]] = []
-    while keys:
-        tests.append(_search_key(keys, folder))
-    return lambda message: all(test(message) for test in tests)
-
-
-def _search_key(keys: list[Token], folder: Folder) -> Callable[[Message], bool]:
-    key = keys.pop(0)
-    if isinstance(key, list):
-        return _search(list(key), folder)
-    name = key.upper()
-    if name == "NOT":
-        inner = _search_key(keys, folder)
-        return lambda message: not inner(message)
-    if name == "OR":
-        one, other = _search_key(keys, folder), _search_key(keys, folder)
-        return lambda message: one(message) or other(message)
-    if name in {"SEEN", "UNSEEN"}:
-        return lambda message: ("\\Seen" in message.flags) == (name == "SEEN")
-    if name in {"SINCE", "BEFORE"}:
-        day = dt.datetime.strptime(str(keys.pop(0)), "%d-%b-%Y").date()  # noqa: DTZ007  # a day, no time
-        return lambda message: (message.at.date() >= day) == (name == "SINCE")
-    if name == "UID":
-        wanted = _set(str(keys.pop(0)), folder.uid_next - 1)
-        return lambda message: message.uid in wanted
-    if name in {"TEXT", "BODY"}:
-        part = str(keys.pop(0)).encode().lower()
-        return lambda message: part in message.content.lower()
-    if name in {"HEADER", "SUBJECT", "FROM", "TO"}:
-        header = str(keys.pop(0)) if name == "HEADER" else name
-        value = str(keys.pop(0)).lower()
-        return lambda message: any(
-            value in str(one).lower() for one in email.message_from_bytes(message.content).get_all(header, [])
-        )
-    if name != "ALL":
-        raise ValueError(f"unknown search key {name}")
-    return lambda _message: True

@@ -14,7 +14,8 @@ import pytest
 from imapclient.exceptions import IMAPClientError, LoginError
 
 from tests.fakes import imap_faults
-from tests.fakes.imap_server import CAPABILITIES, FakeImap, Folder
+from tests.fakes.imap_grammar import Folder
+from tests.fakes.imap_server import CAPABILITIES, PASSWORD, FakeImap
 from tests.servers.ca import Certificates
 
 HOST = "127.0.0.1"
@@ -201,12 +202,12 @@ def test_bye_with_and_without_text_first_or_later(text: str | None, line: bytes)
 def test_a_login_is_refused_in_the_given_words() -> None:
     """The right password is no help; a wrong one is refused by the good server too."""
     words = "[ALERT] Application-specific password required"
-    with imap_faults.RefusesLogin(words) as server, client_of(server, login=False) as client:
-        with pytest.raises(LoginError, match="Application-specific"):
-            client.login(server.username, server.password)
-    with FakeImap() as good, client_of(good, login=False) as client:
-        with pytest.raises(LoginError, match="AUTHENTICATIONFAILED"):
-            client.login(good.username, "wrong")
+    for server, password, said in (
+        (imap_faults.RefusesLogin(words), PASSWORD, "Application-specific"),
+        (FakeImap(), "wrong", "AUTHENTICATIONFAILED"),
+    ):
+        with server, client_of(server, login=False) as client, pytest.raises(LoginError, match=said):
+            client.login(server.username, password)
 
 
 def test_a_dripping_server_sends_a_byte_at_a_time() -> None:

@@ -172,32 +172,40 @@ def test_a_permanent_refusal_at_each_phase(phase: str) -> None:
 @pytest.mark.parametrize("lines", [True, False])
 def test_a_flood_goes_on_until_the_client_leaves(lines: bool) -> None:
     """Ten megabytes are no end of it."""
-    with smtp_faults.floods("EHLO", lines=lines) as server:
-        with socket.create_connection((HOST, server.port), timeout=5) as raw, raw.makefile("rwb") as wire:
-            wire.readline()
-            wire.write(b"EHLO x\r\n")
-            wire.flush()
-            said = wire.read(10_000_000)
+    with (
+        smtp_faults.floods("EHLO", lines=lines) as server,
+        socket.create_connection((HOST, server.port), timeout=5) as raw,
+        raw.makefile("rwb") as wire,
+    ):
+        wire.readline()
+        wire.write(b"EHLO x\r\n")
+        wire.flush()
+        said = wire.read(10_000_000)
     assert said.startswith(b"250-and" if lines else b"250 aaa")
     assert len(said) == 10_000_000
 
 
 def test_auth_is_refused_with_the_right_password() -> None:
     """In the words given."""
-    with smtp_faults.refuses_auth("534 5.7.9 Application-specific password required") as server:
-        with client_of(server) as client, pytest.raises(smtplib.SMTPAuthenticationError, match="Application-specific"):
-            client.login(*server.credentials)
+    with (
+        smtp_faults.refuses_auth("534 5.7.9 Application-specific password required") as server,
+        client_of(server) as client,
+        pytest.raises(smtplib.SMTPAuthenticationError, match="Application-specific"),
+    ):
+        client.login(*server.credentials)
 
 
 def test_lmtp_answers_each_recipient_by_itself() -> None:
     """One is unknown at RCPT, one is full after the message, one has it."""
-    with smtp_faults.lmtp({ONE: "550 5.1.1 unknown"}, {TWO: "552 5.2.2 full"}) as server:
-        with smtplib.LMTP(HOST, server.port, timeout=5) as client:
-            client.ehlo("origin.example")
-            client.mail(SENDER)
-            assert [client.rcpt(one)[0] for one in (ONE, TWO, THREE)] == [550, 250, 250]
-            assert client.data(LETTER)[0] == 552
-            assert client.getreply()[0] == 250
+    with (
+        smtp_faults.lmtp({ONE: "550 5.1.1 unknown"}, {TWO: "552 5.2.2 full"}) as server,
+        smtplib.LMTP(HOST, server.port, timeout=5) as client,
+    ):
+        client.ehlo("origin.example")
+        client.mail(SENDER)
+        assert [client.rcpt(one)[0] for one in (ONE, TWO, THREE)] == [550, 250, 250]
+        assert client.data(LETTER)[0] == 552
+        assert client.getreply()[0] == 250
     (only,) = server.transactions
     assert only.recipients == [TWO, THREE]
     assert only.replies == ["552 5.2.2 full", f"250 2.0.0 <{THREE}> saved as 1"]

@@ -90,9 +90,11 @@ def imap(world: World, name: str, *, login: bool = True) -> Iterator[imapclient.
             client.login(box.username, box.secret)
         yield client
     finally:
-        with contextlib.suppress(Exception):
+        try:
             client.logout()
-        client.shutdown()
+        except Exception:  # noqa: BLE001 - whatever a faulty server did: close the socket
+            with contextlib.suppress(OSError):
+                client.shutdown()
 
 
 class Raw:

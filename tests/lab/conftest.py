@@ -1,11 +1,14 @@
 """Worlds for the tests of this folder."""
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
 from toolkit.lab.host import MailboxSpec
 from toolkit.lab.world import Mailbox, World
+
+_NUMBERS = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -36,5 +39,5 @@ def gmail(lab: World, request: pytest.FixtureRequest) -> Mailbox:
 
 def plain_box(test: str, manner: str = "hoster", domain: str = "hoster.example") -> MailboxSpec:
     """A mailbox named after a test."""
-    name = "".join(char if char.isalnum() else "-" for char in test)[:60]
+    name = "".join(char if char.isalnum() else "-" for char in test)[:40] + f"-{next(_NUMBERS)}"
     return MailboxSpec(name, manner, f"{name.lower()}@{domain}", security="none")

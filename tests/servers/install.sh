@@ -16,7 +16,9 @@ cannot() {
     exit "$strict"
 }
 
-command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 || cannot "no apt-get on this system"
+if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
+    cannot "no apt-get on this system"
+fi
 
 missing=""
 for package in $packages; do

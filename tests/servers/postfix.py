@@ -136,8 +136,8 @@ class Postfix(Server):
         self._master = find_program("master", "postfix", folders=[str(_DAEMONS)])
         if os.geteuid() != 0:
             raise ServerUnavailableError("Postfix's master process must be started by root")
-        super().__init__(Identity.current())
         self._daemon = Identity.named("postfix")
+        super().__init__(Identity.current())
         self._certificate = certificate
         self._routes = dict(routes)
         self._auth = auth

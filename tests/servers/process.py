@@ -290,29 +290,38 @@ class Server:
 
     def start(self) -> Self:
         """Bring it up, or raise `ServerStartError` with the end of its log."""
+        try:
+            self._bring_up()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _bring_up(self) -> None:
         why = ""
         for _ in range(self.tries):
-            self.configure()
-            self._process = Process(
-                self.arguments(), identity=self.identity, cwd=self.home.path, output=self.output_path
-            )
-            try:
-                wait_until(
-                    lambda: self.ready() or not self.process.running,
-                    seconds=_START_SECONDS,
-                    what=f"{self.label} to serve",
-                )
-            except TimeoutError as error:
-                why = str(error)
-            else:
-                if self.process.running:
-                    return self
-                why = f"{self.label} ended at once"
-            self.process.stop(self.stop_signal, self.grace)
-            self._process = None
+            why = self._try()
+            if not why:
+                return
         tail = "\n".join(self.log().splitlines()[-_LOG_TAIL:])
-        self.stop()
         raise ServerStartError(f"{why}; its log:\n{tail}")
+
+    def _try(self) -> str:
+        """Why it does not serve; empty when it does."""
+        self.configure()
+        process = Process(self.arguments(), identity=self.identity, cwd=self.home.path, output=self.output_path)
+        self._process = process
+        try:
+            wait_until(
+                lambda: self.ready() or not process.running, seconds=_START_SECONDS, what=f"{self.label} to serve"
+            )
+        except TimeoutError as error:
+            process.stop(self.stop_signal, self.grace)
+            return str(error)
+        if process.running:
+            return ""
+        process.stop(self.stop_signal, self.grace)
+        return f"{self.label} ended at once"
 
     def stop(self) -> None:
         """End it and remove its folder; harmless when it is not running."""
