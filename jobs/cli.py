@@ -8,12 +8,8 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from jobs.exits import PART, WRONG
-
-if TYPE_CHECKING:
-    from toolkit.config.settings import Settings
 
 _EPILOG = """\
 exit status:
@@ -109,13 +105,15 @@ def _run(options: argparse.Namespace) -> int:
 
         return serve(options)
     from toolkit.config.fault import ConfigError  # noqa: PLC0415 - heavy
+    from toolkit.config.load import find_config, load_settings  # noqa: PLC0415 - heavy
 
     try:
-        settings = _settings(options)
+        path = find_config(options.config)
+        settings = load_settings(path)
         if options.command == "check":
             from jobs.check import run  # noqa: PLC0415 - heavy
 
-            return run(settings, as_json=bool(options.json))
+            return run(settings, as_json=bool(options.json), path=path)
         from jobs.probe import probe  # noqa: PLC0415 - heavy
 
         return probe(settings, options)
@@ -125,12 +123,6 @@ def _run(options: argparse.Namespace) -> int:
         for fault in faults:
             print(f"  {fault}", file=sys.stderr)
         return WRONG
-
-
-def _settings(options: argparse.Namespace) -> "Settings":
-    from toolkit.config.load import find_config, load_settings  # noqa: PLC0415 - heavy
-
-    return load_settings(find_config(options.config))
 
 
 if __name__ == "__main__":

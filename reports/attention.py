@@ -1,14 +1,17 @@
 """What to look at: the seeds that are not simply in the inbox, grouped by what became of them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.evidence import Badge, SeedView, badge
+from reports.entries import Entry, entries
+from reports.evidence import SeedView
+from reports.verdicts import Badge, badge
 from reports.words import Words
 from toolkit.model.placement import Verdict
 
-_SHOWN = 8
-"""How many seeds of a group stand open; the others are one click away."""
+_SHOWN = 3
+"""How many lines of a group stand open; the others are one click away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,8 @@ class Group:
     meaning: str
     who: str
     hint: str
-    first: tuple[SeedView, ...]
-    rest: tuple[SeedView, ...]
+    first: tuple[Entry, ...]
+    rest: tuple[Entry, ...]
     rest_title: str
     judged: bool  # whether these seeds say where mail ends up
 
@@ -37,28 +40,34 @@ class Group:
         return "late" if self.key in ("seen", "late") else self.badge.tone
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every line."""
+        return self.first + self.rest
+
+    @property
     def size(self) -> int:
         """How many seeds are in it."""
-        return len(self.first) + len(self.rest)
+        return sum(len(entry.seeds) for entry in self.entries)
 
 
-# In the order in which they are read: what never reached the reader, what the reader has to look for, what came but
-# not as it should, and at last what nobody could judge.
-_ORDER: tuple[tuple[str, Verdict], ...] = (
-    ("refused", Verdict.REFUSED),
-    ("bounced", Verdict.BOUNCED),
-    ("missing", Verdict.MISSING),
-    ("spam", Verdict.SPAM),
-    ("trash", Verdict.TRASH),
-    ("folder", Verdict.FOLDER),
-    ("provider-folder", Verdict.FOLDER),
-    ("archive", Verdict.ARCHIVE),
-    ("tab", Verdict.TAB),
-    ("seen", Verdict.INBOX),
-    ("late", Verdict.INBOX),
-    ("by-owner", Verdict.FOLDER),
-    ("unreadable", Verdict.UNREADABLE),
-    ("unsent", Verdict.UNSENT),
+# What matters most to the sender first: mail that its reader does not get, then mail that comes, but not as it should;
+# in each of the two the larger group first, and at a draw in this order. Then what nobody could judge, and at last
+# what is meant to be so.
+_ORDER: tuple[tuple[int, str, Verdict], ...] = (
+    (0, "refused", Verdict.REFUSED),
+    (0, "bounced", Verdict.BOUNCED),
+    (0, "missing", Verdict.MISSING),
+    (0, "spam", Verdict.SPAM),
+    (0, "trash", Verdict.TRASH),
+    (1, "folder", Verdict.FOLDER),
+    (1, "provider-folder", Verdict.FOLDER),
+    (1, "archive", Verdict.ARCHIVE),
+    (1, "tab", Verdict.TAB),
+    (1, "late", Verdict.INBOX),
+    (1, "seen", Verdict.INBOX),
+    (2, "unsent", Verdict.UNSENT),
+    (2, "unreadable", Verdict.UNREADABLE),
+    (3, "by-owner", Verdict.FOLDER),
 )
 
 
@@ -78,35 +87,44 @@ def group_key(seed: SeedView) -> str | None:
     return "late" if seed.late else None
 
 
-def groups(seeds: Iterable[SeedView], words: Words) -> tuple[Group, ...]:
+def groups(seeds: Sequence[SeedView], words: Words) -> tuple[Group, ...]:
     """The groups that have seeds, the gravest first."""
+    sent = Counter(seed.inbox for seed in seeds)
     sorted_in: dict[str, list[SeedView]] = {}
     for seed in seeds:
         key = group_key(seed)
         if key:
             sorted_in.setdefault(key, []).append(seed)
-    made = []
-    for key, verdict in _ORDER:
-        members = sorted_in.get(key, [])
-        if members:
-            left = len(members) - _SHOWN
-            # One more line takes no more room than the line that would open it.
-            cut = len(members) if left <= 1 else _SHOWN
-            made.append(
-                Group(
-                    key=key,
-                    badge=badge(verdict, words) if key != "by-owner" else _owner_badge(words),
-                    title=words.count(f"group.{key}.title", len(members)),
-                    meaning=words(f"group.{key}.meaning"),
-                    who=words(f"group.{key}.who"),
-                    hint=words(f"group.{key}.hint"),
-                    first=tuple(members[:cut]),
-                    rest=tuple(members[cut:]),
-                    rest_title=words.count("look.rest", len(members) - cut),
-                    judged=key not in ("unreadable", "unsent"),
-                )
-            )
-    return tuple(made)
+    there = [row for row in _ORDER if row[1] in sorted_in]
+    there.sort(key=lambda row: (row[0], -len(sorted_in[row[1]])))
+    return tuple(_group(key, verdict, sorted_in[key], sent, words) for _, key, verdict in there)
+
+
+def _group(key: str, verdict: Verdict, members: Sequence[SeedView], sent: Counter[str], words: Words) -> Group:
+    made = entries(members, sent, words)
+    left = len(made) - _SHOWN
+    # One more line takes no more room than the line that would open it; nobody has to look at what is meant to be so.
+    shown = 0 if key == "by-owner" else len(made) if left <= 1 else _SHOWN
+    rest = sum(len(entry.seeds) for entry in made[shown:])
+    return Group(
+        key=key,
+        badge=badge(verdict, words) if key != "by-owner" else _owner_badge(words),
+        title=_title(key, members, words),
+        meaning=words(f"group.{key}.meaning"),
+        who=words(f"group.{key}.who"),
+        hint=words(f"group.{key}.hint"),
+        first=made[:shown],
+        rest=made[shown:],
+        rest_title=words.count("look.rest" if shown else "look.every", rest),
+        judged=key not in ("unreadable", "unsent"),
+    )
+
+
+def _title(key: str, members: Sequence[SeedView], words: Words) -> str:
+    if key == "unreadable":
+        inboxes = len({seed.inbox for seed in members})
+        return words.count("group.unreadable.title", inboxes, messages=words.count("look.messages", len(members)))
+    return words.count(f"group.{key}.title", len(members))
 
 
 def _owner_badge(words: Words) -> Badge:

@@ -19,6 +19,7 @@ LANGS: Final[tuple[Lang, ...]] = ("de", "en")
 Entry = str | Mapping[str, str]
 _FORMS = frozenset({"one", "other"})
 _NBSP = "\u00a0"
+_UTC = frozenset({"Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Universal", "Zulu"})
 
 
 class UnknownTextError(KeyError):
@@ -111,10 +112,15 @@ class Words:
                 return text + (f" {rest}{_NBSP}{self(small)}" if rest else "")
         return self.number(whole) + _NBSP + self("unit.second")
 
+    def took(self, seconds: float) -> str:
+        """A time to deliver. The stamps that it rests on tell whole seconds, so that less than one is said as that."""
+        return self("format.less", time=self.duration(1)) if 0 <= seconds < 1 else self.duration(seconds)
+
     @property
     def zone(self) -> str:
-        """The name of the zone that times are given in."""
-        return self.timezone.key or str(self.timezone)
+        """The name of the zone that times are given in; UTC is called that, whatever the machine calls it."""
+        name = self.timezone.key or str(self.timezone)
+        return "UTC" if name in _UTC else name
 
     def moment(self, at: datetime) -> str:
         """A day and a time to the minute, for reading; the zone is named apart."""

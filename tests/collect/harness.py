@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.fakes.imap_grammar import Message
 from tests.fakes.imap_server import PASSWORD, USERNAME, FakeImap
-from tests.fakes.server import Wire
+from tests.fakes.server import ConnectionEndedError, Wire
 from tests.fakes.smtp_server import FakeSmtp
 from tests.servers.account import Account
 from toolkit.collect.probe import ProbeRun, Selection
@@ -90,14 +90,23 @@ class Delivering(FakeSmtp):
         self.boxes = boxes
 
     async def answer(self, wire: Wire, phase: str, good: str, recipient: str | None = None, **details: Any) -> str:
-        """As FakeSmtp; before a message is answered, it is in its mailbox."""
-        if phase == "END":
-            message = self.transactions[-1]
-            for address in message.recipients:
-                box = self.boxes.get(address)
-                if box is not None:
-                    box.call(lambda box=box: box.folder("INBOX").add(Message(message.content)))
-        return await super().answer(wire, phase, good, recipient, **details)
+        """As FakeSmtp; what it takes, or takes without a word, is in the mailbox."""
+        try:
+            reply = await super().answer(wire, phase, good, recipient, **details)
+        except ConnectionEndedError:
+            if phase == "END" and not self.transactions[-1].replies:
+                self._deliver(recipient)
+            raise
+        if phase == "END" and reply.startswith("250"):
+            self._deliver(recipient)
+        return reply
+
+    def _deliver(self, recipient: str | None) -> None:
+        message = self.transactions[-1]
+        for address in [recipient] if recipient else message.recipients:
+            box = self.boxes.get(address)
+            if box is not None:
+                box.call(lambda box=box: box.folder("INBOX").add(Message(message.content)))
 
 
 def fake_inbox(server: FakeImap, name: str, **more: object) -> dict[str, Any]:

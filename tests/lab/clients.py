@@ -81,6 +81,7 @@ def imap(world: World, name: str, *, login: bool = True) -> Iterator[imapclient.
     client = imapclient.IMAPClient(
         "127.0.0.1", box.port, ssl=security == "tls", ssl_context=trust(world), timeout=timeout
     )
+    client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # imaplib sends line ends apart
     try:
         if security == "starttls":
             client.starttls(trust(world))
@@ -104,6 +105,7 @@ class Raw:
         self.socket = socket.create_connection(("127.0.0.1", port), 5)
         self.socket.settimeout(5)
         self._buffer = b""
+        self.closed = False
 
     def send(self, data: bytes) -> None:
         """All of it, in one packet where it fits."""
@@ -114,6 +116,7 @@ class Raw:
         while b"\n" not in self._buffer:
             data = self.socket.recv(65536)
             if not data:
+                self.closed = True
                 return b""
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
@@ -123,7 +126,7 @@ class Raw:
         """Lines up to and with the one that stops."""
         test = stop if callable(stop) else lambda line: line.startswith(stop)
         lines = [self.line()]
-        while lines[-1] and not test(lines[-1]):
+        while not self.closed and not test(lines[-1]):
             lines.append(self.line())
         return lines
 

@@ -136,6 +136,8 @@ def test_a_fault_below_a_name(lab: World) -> None:
     """`*.zone` lets everything in it fail: a dead name server."""
     lab.change_dns(lambda zones: zones.fault("*.dead.example", "servfail"))
     assert resolve(lab, "any.dead.example", "A").rcode() == dns.rcode.SERVFAIL
+    assert resolve(lab, "far.below.dead.example", "TXT").rcode() == dns.rcode.SERVFAIL
+    assert resolve(lab, "dead.example", "A").rcode() == dns.rcode.NXDOMAIN
 
 
 def test_an_unreadable_packet_harms_nobody(lab: World) -> None:

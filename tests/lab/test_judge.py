@@ -33,8 +33,6 @@ def _publish(world: World, domain: str, **records: str) -> None:
 
 
 def _signed(raw: bytes, domain: str) -> bytes:
-    import dkim  # noqa: PLC0415 - beside its only use
-
     signature: bytes = dkim.sign(raw, b"k", domain.encode(), dkim_key("belmont.example").private_pem.encode())
     return signature + raw
 

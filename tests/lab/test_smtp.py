@@ -99,7 +99,7 @@ def test_pipelined_commands_are_answered_in_order(lab: World, box: Mailbox) -> N
         assert client.line() == b""
     finally:
         client.close()
-    assert box.messages("INBOX")[0].raw.endswith(raw)
+    assert lab.journal.handed_over(recipient=box.address)[0].raw == raw
 
 
 def test_lmtp_answers_once_per_recipient(lab: World, box: Mailbox) -> None:
@@ -165,11 +165,10 @@ def test_an_unknown_user_is_refused_in_the_providers_words(
 def test_t_online_refuses_an_address_that_it_does_not_know(everything: World) -> None:
     """554 with the reason in brackets; a listed address gets the other one."""
     address = everything.hosts["t-online-1"].spec.address
-    assert send(everything, build(), address) == (
-        554,
-        "IP=192.0.2.10 - None/bad reputation. Ask your postmaster for help or to contact tobr@rx.t-online.de for"
-        " reset. (NOWL)",
-    )
+    code, text = send(everything, build(), address)
+    assert code == 554
+    assert text.startswith("IP=192.0.2.10 - None/bad reputation.")
+    assert text.endswith("(NOWL)")
     assert send(everything, build(), address, door="listed")[1].endswith("(BL)")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.lab.clients import BOUNCES, build, imap, send, sign, unique_id
 from toolkit.config.settings import Settings
+from toolkit.lab.hooks import Moment
 from toolkit.lab.host import MailboxSpec
 from toolkit.lab.scenery import scenery
 from toolkit.lab.world import World
@@ -97,9 +98,6 @@ def test_each_mailbox_does_with_each_stream_what_its_data_promises(everything: W
         return
     assert code == 250
     if expected == "missing":
-        deadline = time.monotonic() + 3
-        while _folders(everything, name, message_id) and time.monotonic() < deadline:  # a POP client needs a moment
-            time.sleep(0.02)
         assert _folders(everything, name, message_id) == {}
         return
     found = _folders(everything, name, message_id)
@@ -124,6 +122,36 @@ def test_each_mailbox_does_with_each_stream_what_its_data_promises(everything: W
 def _folders(world: World, name: str, message_id: str) -> dict[str, frozenset[str]]:
     """Where a message is, and Gmail's categories of it."""
     return {m.folder: m.categories for m in world.mailbox(name).messages() if m.message_id == message_id}
+
+
+def test_a_pop_client_takes_mail_out_of_the_inbox(lab: World) -> None:
+    """A message is there at first, and gone a moment later, from every folder."""
+    box = lab.add_mailbox(MailboxSpec("pop", "hoster", "pop@hoster.example", security="none"))
+    box.reception(pop_after=0.1)
+    box.deliver(build(), "Archiv")
+    assert send(lab, sign(build(box.address)), box.address)[0] == 250
+    assert [m.folder for m in box.messages()] == ["INBOX", "Archiv"]
+    deadline = time.monotonic() + 3
+    while box.messages("INBOX") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [m.folder for m in box.messages()] == ["Archiv"]
+
+
+def test_a_hook_cannot_wait_for_the_thread_it_runs_in(lab: World) -> None:
+    """A test that would stop the lab for ever is told so."""
+    box = lab.add_mailbox(MailboxSpec("hooked", "hoster", "hooked@hoster.example", security="none"))
+    faults: list[RuntimeError] = []
+
+    def look(_: Moment) -> None:
+        try:
+            box.messages()
+        except RuntimeError as error:
+            faults.append(error)
+
+    off = lab.on("smtp.accepted", look)
+    send(lab, sign(build(box.address)), box.address)
+    off()
+    assert [str(fault) for fault in faults] == ["a hook cannot wait for the lab's own thread"]
 
 
 def test_slow_mail_is_there_later(lab: World) -> None:

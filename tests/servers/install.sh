@@ -38,13 +38,15 @@ fi
 work=$(mktemp -d)
 policy=/usr/sbin/policy-rc.d
 kept=""     # what stood in the policy's place
-placed=""   # whether ours stands there now
+placed=""   # whether it is ours now
+no_cluster=""
 
 restore() {
     if [ -n "$placed" ]; then
         $root rm -f "$policy"
         [ -z "$kept" ] || $root cp -a "$kept" "$policy"
     fi
+    [ -z "$no_cluster" ] || $root rm -f "$no_cluster"
     # The copy of root's file is root's too.
     [ -z "$kept" ] || $root rm -f "$kept"
     rm -rf "$work"
@@ -55,12 +57,12 @@ trap 'exit 143' TERM HUP
 
 # Packages ask this file whether they may start their service: 101 is no (invoke-rc.d(8)).
 if [ -e "$policy" ] || [ -L "$policy" ]; then
+    $root cp -a "$policy" "$work/policy-rc.d"
     kept="$work/policy-rc.d"
-    $root cp -a "$policy" "$kept"
-    $root rm -f "$policy"
 fi
 printf '#!/bin/sh\nexit 101\n' >"$work/refuse"
 placed=yes
+$root rm -f "$policy"
 $root install -m 755 "$work/refuse" "$policy"
 
 # Without an answer Postfix's package would ask what kind of mail server this is: none. A configuration that stands is
@@ -70,12 +72,11 @@ if [ ! -e /etc/postfix/main.cf ] && command -v debconf-set-selections >/dev/null
 fi
 
 # Without a cluster of its own: each test run makes one. (Debian's postgresql-common creates "main" otherwise.)
-made_policy=""
 if [ ! -e /etc/postgresql-common ]; then
     $root mkdir -p /etc/postgresql-common/createcluster.d
     printf 'create_main_cluster = false\n' >"$work/createcluster"
-    $root install -m 644 "$work/createcluster" /etc/postgresql-common/createcluster.d/no-main.conf
-    made_policy=yes
+    no_cluster=/etc/postgresql-common/createcluster.d/mailwhy-tests.conf
+    $root install -m 644 "$work/createcluster" "$no_cluster"
 fi
 
 install_missing() {
@@ -92,4 +93,3 @@ if ! install_missing >"$work/log" 2>&1; then
         cannot "apt-get failed"
     fi
 fi
-[ -z "$made_policy" ] || $root rm -f /etc/postgresql-common/createcluster.d/no-main.conf

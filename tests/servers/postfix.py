@@ -25,6 +25,10 @@ _QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", 
 
 _LONG_AGO = 1_700_000_000.0
 
+# Master changes its user for a moment, and so loses the signal that is to end it with us. The shell keeps it, and
+# hands it on.
+_KEEPER = '"$@" & child=$!; trap "kill -TERM $child" TERM; wait $child; wait $child'
+
 _MAIN = """\
 compatibility_level = 3.6
 command_directory = /usr/sbin
@@ -192,8 +196,8 @@ class Postfix(Server):
             os.utime(file, (_LONG_AGO, _LONG_AGO))
 
     def arguments(self) -> list[str | Path]:
-        """The master process in the foreground, which `postfix start` would start after checks that we need not."""
-        return [self._master, "-c", self.home.path, "-s"]
+        """The master process, which `postfix start` would start after checks that we need not, under a shell."""
+        return ["/bin/sh", "-c", _KEEPER, "keeper", self._master, "-c", self.home.path, "-s"]
 
     def ready(self) -> bool:
         """Whether SMTP greets."""

@@ -2,7 +2,8 @@
 
 The servers run in the foreground as children of this process. `setpriv --pdeathsig` ends them with it, even when a
 test run is killed. (The kernel takes the *thread* that started them for their parent: start servers in the main
-thread, or in one that lives as long as they should.)
+thread, or in one that lives as long as they should. And it forgets the request where a process changes its user, as
+Postfix does: see there.)
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Self, TypeVar
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _START_SECONDS = 20.0
 _LOG_TAIL = 40
+_PLENTY = 1 << 30
 
 _T = TypeVar("_T")
 
@@ -127,12 +129,23 @@ def environment() -> dict[str, str]:
     return {"PATH": _SYSTEM_PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
+def _temporary() -> str:
+    """Where servers' folders go: memory where there is plenty, for 20,000 small files; else the disk.
+
+    Not the folder of pytest: sockets have names of 107 bytes at most, and other users have to get there.
+    """
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _PLENTY:
+        return str(memory)
+    return "/tmp"
+
+
 class Home:
-    """A temporary folder that the server's user owns, short enough for sockets, readable by nobody else."""
+    """A temporary folder that the server's user owns, readable by nobody else."""
 
     def __init__(self, label: str, owner: Identity) -> None:
         self.owner = owner
-        self.path = Path(tempfile.mkdtemp(prefix=f"mailwhy-{label}-", dir="/tmp"))  # sockets: 107 bytes at most
+        self.path = Path(tempfile.mkdtemp(prefix=f"mailwhy-{label}-", dir=_temporary()))
         owner.own(self.path)
 
     def write(self, name: str, content: str | bytes, *, mode: int = 0o600) -> Path:

@@ -159,7 +159,7 @@ def test_twenty_thousand_messages_are_written_in_seconds(dovecot: Dovecot) -> No
     reader = dovecot.add_user()
     started = time.monotonic()
     reader.fill("Archiv", 20_000)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 30
     with reader.connect() as client:
         assert client.select_folder("Archiv", readonly=True)[b"EXISTS"] == 20_000
         assert client.search(["HEADER", "Message-ID", filler_id(15_000)]) == [15_001]

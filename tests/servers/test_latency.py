@@ -38,15 +38,18 @@ def test_a_greeting_takes_two_round_trips_and_a_command_one(proxy: type[LatencyP
     """The delay is that of a line, to within a few milliseconds; five commands in one burst are one round trip."""
     with FakeImap() as server, proxy(server.port, round_trip=ROUND_TRIP) as between:
         together = b"".join(b"b%d CAPABILITY\r\n" % number for number in range(5))
-        greeting, one, five = talk(between.port, (b"a NOOP\r\n", b"a "), (together, b"b4 "))
-        assert 2 * ROUND_TRIP <= greeting < 3 * ROUND_TRIP
-        assert ROUND_TRIP <= one < 2 * ROUND_TRIP
-        assert ROUND_TRIP <= five < 2 * ROUND_TRIP
-        (traffic,) = between.connections()
+        # The best of three: what the machine is busy with besides is not the proxy's delay.
+        times = [talk(between.port, (b"a NOOP\r\n", b"a "), (together, b"b4 ")) for _ in range(3)]
+        greeting, one, five = (min(each) for each in zip(*times, strict=True))
+        assert 2 * ROUND_TRIP <= greeting < 2.5 * ROUND_TRIP
+        assert ROUND_TRIP <= one < 1.5 * ROUND_TRIP
+        assert ROUND_TRIP <= five < 1.5 * ROUND_TRIP
+        traffic, *others = between.connections()
         assert traffic.round_trips == 2
         assert traffic.commands == {"NOOP": 1, "CAPABILITY": 5}
         assert traffic.command_count == 6
         assert traffic.sent == len(b"a NOOP\r\n") + 5 * len(b"b0 CAPABILITY\r\n")
+        assert len(others) == 2
         assert traffic.received > 5 * len(b"* CAPABILITY IMAP4rev1\r\n")
 
 
@@ -94,7 +97,7 @@ def test_throughput_is_not_limited(dovecot: Dovecot) -> None:
         client.select_folder("INBOX", readonly=True)
         started = time.monotonic()
         (found,) = client.fetch([1], ["BODY.PEEK[]"]).values()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
         assert len(found[b"BODY[]"]) > 10_000_000
 
 

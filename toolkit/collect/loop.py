@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from toolkit.collect.mailbox_reader import MailboxReader
 
@@ -37,7 +37,7 @@ class ReadingLoop:
         self._waiting: dict[int, MailboxReader] = {}  # by descriptor: those whose server may speak first
         self._descriptors: dict[MailboxReader, int] = {}
         self._turns: dict[MailboxReader, int] = {}  # which entry of `_due` counts; a reader may have older ones
-        self._running: set[MailboxReader] = set()
+        self._running: dict[MailboxReader, Future[None]] = {}
         self._readers: set[MailboxReader] = set()
         self._closed = threading.Event()
         self._lock = threading.Lock()
@@ -56,8 +56,8 @@ class ReadingLoop:
     def turn(self, longest: float) -> None:
         """Wait at most so many seconds for something to do, and do it. Raises what a step raised."""
         now = time.monotonic()
-        wait = min(longest, max(0.0, self._due[0][0] - now)) if self._due else longest
-        for key, _ in self._selector.select(wait):
+        pause = min(longest, max(0.0, self._due[0][0] - now)) if self._due else longest
+        for key, _ in self._selector.select(pause):
             if key.fd == self._woken:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._woken, 4096)
@@ -77,14 +77,12 @@ class ReadingLoop:
         A thread that is stuck in connecting is not waited for; it closes its connection itself when it comes back.
         """
         self._closed.set()
-        for reader in self._running:
+        running = {reader: future for reader, future in self._running.items() if not future.cancel()}
+        for reader in running:
             reader.abort()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        until = time.monotonic() + _LAST_STEPS
-        while self._running - {entry[0] for entry in self._returned} and time.monotonic() < until:
-            self._selector.select(0.05)
-        back = {entry[0] for entry in self._returned}
-        for reader in self._readers - (self._running - back):
+        self._pool.shutdown(wait=False)
+        _, stuck = wait(running.values(), timeout=_LAST_STEPS)
+        for reader in self._readers - {reader for reader, future in running.items() if future in stuck}:
             reader.close()
         self._selector.close()
         with self._lock:
@@ -103,8 +101,7 @@ class ReadingLoop:
         if descriptor is not None:
             self._selector.unregister(descriptor)
             del self._waiting[descriptor]
-        self._running.add(reader)
-        self._pool.submit(self._run, reader)
+        self._running[reader] = self._pool.submit(self._run, reader)
 
     def _run(self, reader: MailboxReader) -> None:
         pause, error = 0.0, None
@@ -118,7 +115,7 @@ class ReadingLoop:
         self.wake()
 
     def _take_back(self, reader: MailboxReader, pause: float, error: BaseException | None) -> None:
-        self._running.discard(reader)
+        self._running.pop(reader, None)
         if error is not None:
             raise error
         self._stepped(reader)

@@ -105,10 +105,13 @@ class ProbeRun:
         """Send, find and judge. Raises what the store raises."""
         started = self._clock()
         run_id = self._store.begin_run()
+        left = True
         try:
-            return self._run(run_id, started)
+            report = self._run(run_id, started)
+            left = self._tracker.busy() or bool(self._followed)
+            return report
         finally:
-            self._store.finish_run(run_id)
+            (self._store.leave_run if left else self._store.finish_run)(run_id)
 
     # -- planning -----------------------------------------------------------------------------------------------------
 
@@ -123,7 +126,9 @@ class ProbeRun:
         self._run_id = run_id
         self._followed: list[LiveSeed] = []
         resumed = self._take_up()
-        planned = self._store.plan([self._planned(*triple) for triple in self._selection.triples])
+        since = started - self._settings.probe.timeout
+        planned = self._store.plan([self._planned(*triple) for triple in self._selection.triples], since=since)
+        self._store.inherit([row for row in planned if row.concluded_at is not None], run_id)
         fresh = []
         here = {live.row.seed_id for live in resumed}
         for row in planned:
@@ -204,7 +209,7 @@ class ProbeRun:
 
     def _join(self, row: StoredSeed) -> LiveSeed | None:
         """A seed that is under way: ours if its run has ended, else watched until that run has judged it."""
-        if not self._store.is_over(row.owner):
+        if row.concluded_at is not None or not self._store.is_over(row.owner):
             live = self._tracker.add(row, resumed=False)
             live.lost = True
             self._followed.append(live)
@@ -217,7 +222,10 @@ class ProbeRun:
     def _taken_over(self, row: StoredSeed) -> LiveSeed | None:
         if not self._store.take_over(row, self._run_id):
             return None
-        return self._tracker.add(replace(row, owner=self._run_id), resumed=True, handoff=_handoff_so_far(row))
+        in_doubt = row.state == "committed" or (row.state == "sending" and self._store.power_was_cut(row.owner))
+        return self._tracker.add(
+            replace(row, owner=self._run_id), resumed=True, handoff=_handoff_so_far(row, in_doubt=in_doubt)
+        )
 
     # -- working ------------------------------------------------------------------------------------------------------
 
@@ -328,9 +336,9 @@ class ProbeRun:
             self._add_readers(orphans)
 
 
-def _handoff_so_far(row: StoredSeed) -> Handoff | None:
+def _handoff_so_far(row: StoredSeed, *, in_doubt: bool) -> Handoff | None:
     """What an earlier run knew. Where it ended between the final dot and the reply, nobody knows."""
-    if row.state == "committed":
+    if in_doubt:
         return Handoff(
             status=HandoffStatus.FAILED,
             code=None,

@@ -32,7 +32,7 @@ class Visit:
     tls: str | None = None
     cipher: str | None = None
     user: str | None = None
-    onward: bool = False  # the client is the lab's own relay
+    onward: bool = False  # the client is the lab's own relay, or a mailbox that forwards
 
 
 def outcome_of(reply: str) -> Outcome:
@@ -63,6 +63,8 @@ class Attempt:
             queue_id=self.queue_id,
             size=len(self.raw),
             time=int(time.time()),
+            host=manner.authserv_id,
+            short=manner.authserv_id.split(".")[0],
         )
 
 
@@ -85,10 +87,6 @@ class PostOffice:
             self.hosts[address] = host
             self._domains.setdefault(address.rpartition("@")[2], host.manner)
 
-    def remove(self, host: MailboxHost) -> None:
-        """Know a mailbox no more. Its domains stay."""
-        self.hosts = {address: other for address, other in self.hosts.items() if other is not host}
-
     def manner_of(self, recipient: str) -> Manner | None:
         """The manner of the provider behind an address."""
         return self._domains.get(recipient.lower().rpartition("@")[2])
@@ -105,9 +103,10 @@ class PostOffice:
 
     async def _recipient(self, attempt: Attempt) -> str:
         visit, recipient = attempt.visit, attempt.recipient
-        answer = await self.hooks.fire("smtp.rcpt", door=visit.door, mail_from=attempt.sender, recipient=recipient)
-        if answer is not None:
-            return answer
+        if not visit.onward:
+            answer = await self.hooks.fire("smtp.rcpt", door=visit.door, mail_from=attempt.sender, recipient=recipient)
+            if answer is not None:
+                return answer
         manner = self.manner_of(recipient)
         if manner is None:
             return f"550 5.1.2 <{recipient}>: Recipient address rejected: Domain not found"
@@ -173,13 +172,13 @@ class PostOffice:
             message_id = item.message_id.strip("<>")
             await self.hooks.fire("delivered", mailbox=host.spec.name, folder=folder, message_id=message_id)
         if host.reception.pop_after is not None and folder == "INBOX":
-            self.later(host.reception.pop_after, lambda: _done(host.fetch_by_pop))
+            self.later(host.reception.pop_after, lambda: _done(lambda: host.fetch_by_pop(item)))
         if fate.redirect:
             await self._forward(stamped, fate.redirect, sender)
 
     async def _forward(self, raw: bytes, target: str, sender: str) -> None:
         """Send a message on, as providers do: same envelope sender, another address that it comes from."""
-        visit = Visit(FORWARDING, FORWARDER_IP, FORWARDER_HELO)
+        visit = Visit(FORWARDING, FORWARDER_IP, FORWARDER_HELO, onward=True)
         if (await self.recipient(visit, sender, target)).startswith("2"):
             await self.message(visit, sender, [target], raw)
 
@@ -204,7 +203,7 @@ class PostOffice:
                 user=visit.user,
                 judgement=judgement,
                 placed=placed,
-                onward=visit.onward or visit.door == FORWARDING,
+                onward=visit.onward,
             )
         )
 

@@ -174,8 +174,15 @@ class Zones:
     # answering
 
     def fault_of(self, name: dns.name.Name, rtype: str) -> Fault | None:
-        """The fault that a question meets."""
-        for key in (name, dns.name.Name((b"*", *name.labels[1:])) if len(name) > 1 else name):
+        """The fault that a question meets: of the name itself, or of `*` above it."""
+        if not self._faults:
+            return None
+        keys = [name]
+        above = name
+        while above != dns.name.root:
+            above = above.parent()
+            keys.append(_WILD.derelativize(above))
+        for key in keys:
             for fault in self._faults.get(key, ()):
                 if fault.rtype in (None, rtype):
                     return fault

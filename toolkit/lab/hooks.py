@@ -37,7 +37,10 @@ Hook = Callable[[Moment], Answer | Awaitable[Answer]]
 
 
 class Hooks:
-    """The hooks of a world, called in the order in which they came, in the lab's own thread."""
+    """The hooks of a world, called in the order in which they came, in the lab's own thread.
+
+    A hook may be a coroutine function. It must not block, and cannot call the methods of `World` that wait.
+    """
 
     def __init__(self) -> None:
         self._hooks: dict[str, list[Hook]] = {}

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from toolkit.lab.gmail import GmailAccount
@@ -25,7 +25,7 @@ class Reception:
     refuse: str = ""  # a reply of its own to RCPT
     discard: bool = False  # taken, and never seen again
     delay: float = 0.0  # seconds from the 250 to the mailbox
-    pop_after: float | None = None  # seconds until a POP client has emptied the INBOX
+    pop_after: float | None = None  # seconds until a POP client takes a message out of the INBOX
     search_lag: float = 0.0  # seconds until the search index knows a message
 
 
@@ -58,7 +58,7 @@ class MailboxHost:
         self.spec = spec
         self.manner: Manner = manners()[spec.manner]
         self.account: Account = _account(self.manner, spec)
-        self.reception = spec.reception
+        self.reception = replace(spec.reception)
         self.wishes = Wishes(list(spec.rules), set(spec.address_book), self._role("archive"), self._role("trash"))
         username = spec.username or spec.address
         with_password = spec.login == "password"
@@ -75,7 +75,7 @@ class MailboxHost:
             security=spec.security,
             hooks=hooks,
         )
-        self.imap.behaviour.terse = self.manner.terse
+        self.imap.behaviour.terse_bye = self.manner.terse_bye
         self.imap.behaviour.silent = spec.imap == "silent"
         self._first_tries: dict[tuple[str, str], float] = {}
 
@@ -122,14 +122,15 @@ class MailboxHost:
             account.add(folder, item)
         return placed.folder
 
-    def fetch_by_pop(self) -> None:
-        """What a POP client does that leaves nothing on the server: the INBOX is empty afterwards."""
+    def fetch_by_pop(self, item: Item) -> None:
+        """What a POP client does that leaves nothing on the server: the message is gone from the INBOX."""
         inbox = self.account.find("INBOX")
-        for uid in list(inbox.entries):
-            if isinstance(self.account, GmailAccount):
-                self.account.relabel(inbox.entries[uid].item, {"\\Trash"})
-            else:
-                self.account.expunge(inbox, uid)
+        for uid, entry in list(inbox.entries.items()):
+            if entry.item is item:
+                if isinstance(self.account, GmailAccount):
+                    self.account.relabel(item, {"\\Trash"})
+                else:
+                    self.account.expunge(inbox, uid)
 
     # life
 

@@ -115,7 +115,10 @@ class Judge:
 
     async def _spf(self, ip: str, helo: str, sender: str) -> Spf:
         domain = sender.rpartition("@")[2] if sender else helo
-        result = await Evaluator(self._resolver, Limits(time_limit=5.0)).evaluate(ip, sender, helo)
+        try:
+            result = await Evaluator(self._resolver, Limits(time_limit=5.0)).evaluate(ip, sender, helo)
+        except Exception:  # noqa: BLE001 - a hostile name must not keep a message from being judged
+            return Spf("permerror", domain.lower())
         return Spf(result.verdict, domain.lower())
 
     # DKIM
@@ -213,14 +216,14 @@ def _dmarc_tags(text: str) -> dict[str, str] | None:
 
 def _verify(raw: bytes, index: int, record: bytes) -> tuple[str, str, int]:
     """Check a signature against a key record: result, reason, size of the key."""
-    checker = dkim.DKIM(raw, minkey=1024)
     try:
+        checker = dkim.DKIM(raw, minkey=1024)
         holds = checker.verify(index, dnsfunc=lambda _name, timeout=5: record)  # noqa: ARG005 - dkimpy's signature
     except dkim.ValidationError as error:
         reason = str(error)
         return ("fail", "body hash did not verify", 0) if "body hash" in reason else ("permerror", reason, 0)
-    except dkim.DKIMException as error:
-        return "permerror", str(error), 0
+    except Exception as error:  # noqa: BLE001 - dkimpy lets more than its own out of hostile signatures
+        return "permerror", " ".join(str(error).split()) or "unreadable signature", 0
     bits = int(getattr(checker, "keysize", 0) or 0)
     if holds:
         return "pass", "signature was verified", bits

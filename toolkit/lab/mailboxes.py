@@ -120,13 +120,16 @@ class Account:
             raise MailboxError("Mailbox already exists", "ALREADYEXISTS")
         if self.prefix and not name.startswith(self.prefix):
             raise MailboxError(f"Mailboxes begin with {self.prefix}", "CANNOT")
+        self._create_above(name)
+        self.folders[name] = folder = Folder(name, tuple(attributes))
+        return folder
+
+    def _create_above(self, name: str) -> None:
         parts = name.split(self.delimiter)
         for depth in range(1, len(parts)):
             above = self.delimiter.join(parts[:depth])
             if above not in self.folders and above.upper() != "INBOX":
                 self.folders[above] = Folder(above)
-        self.folders[name] = folder = Folder(name, tuple(attributes))
-        return folder
 
     def delete(self, name: str) -> None:
         """Take a folder away. Raises MailboxError."""
@@ -145,6 +148,7 @@ class Account:
             raise MailboxError("Mailbox already exists", "ALREADYEXISTS")
         if folder.name == "INBOX" or folder.attributes:
             raise MailboxError("Mailbox cannot be renamed", "CANNOT")
+        self._create_above(new)
         for name in [n for n in self.folders if n == old or n.startswith(old + self.delimiter)]:
             moved = self.folders.pop(name)
             moved.name = new + name[len(old) :]

@@ -48,7 +48,7 @@ class Manner:
     delimiter: str = "/"
     prefix: str = ""
     gmail: bool = False
-    terse: bool = False
+    terse_bye: bool = False
     three_way: bool = False
     known_ips: tuple[str, ...] | None = None  # None: any address may come
     on_listed: Doing = "refuse"

@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send, as far as the client is still there."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing() and not self.gone.is_set():
             self._transport.write(data)
 
     async def drain(self) -> None:
@@ -179,8 +179,13 @@ class Connection(asyncio.Protocol):
         try:
             upgraded = await loop.start_tls(transport, self, context, server_side=True, ssl_handshake_timeout=10.0)
         except (OSError, ssl.SSLError) as error:
+            self.connection_lost(None)  # asyncio tells only of connections whose handshake was done
             raise PeerGoneError from error
+        except asyncio.CancelledError:
+            self.connection_lost(None)
+            raise
         if upgraded is None:  # the client went while it shook hands
+            self.connection_lost(None)
             raise PeerGoneError
         self._transport = upgraded
         self.tls = upgraded.get_extra_info("ssl_object")

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from toolkit.lab.delivery import Attempt, PostOffice, Visit
@@ -46,7 +46,7 @@ class Relay:
     def take(self, visit: Visit, sender: str, recipients: list[str], raw: bytes) -> str:
         """Queue a message. Returns the reply."""
         queue_id = secrets.token_hex(5).upper()
-        arrived_at = now()
+        arrived_at = datetime.now(UTC)
         received = (
             f"Received: from {visit.helo} (unknown [10.0.0.7])\r\n by {RELAY_NAME} (Postfix) with {visit.protocol} id"
             f" {queue_id};\r\n {format_datetime(arrived_at)}\r\n"
@@ -68,7 +68,9 @@ class Relay:
 
     def bounce(self, visit: Visit, sender: str, recipient: str, raw: bytes, reply: str) -> None:
         """Report a recipient who was refused after the message had been taken for others."""
-        self._report(Queued(visit, sender, recipient, raw, secrets.token_hex(5).upper(), now()), reply, failed=True)
+        self._report(
+            Queued(visit, sender, recipient, raw, secrets.token_hex(5).upper(), datetime.now(UTC)), reply, failed=True
+        )
 
     def _later(self, seconds: float, queued: Queued) -> None:
         self._office.later(seconds, lambda: self._attempt(queued))
@@ -79,7 +81,7 @@ class Relay:
             (reply,) = await self._office.message(queued.visit, queued.sender, [queued.recipient], queued.raw)
         if reply.startswith("2"):
             return
-        age = now() - queued.arrived_at
+        age = datetime.now(UTC) - queued.arrived_at
         if reply.startswith("4") and age < timedelta(seconds=self.times.lifetime):
             warn_after = self.times.warn_after
             if warn_after is not None and age.total_seconds() >= warn_after and queued.queue_id not in self._warned:
@@ -104,7 +106,7 @@ class Relay:
             reply=reply,
             queue_id=queued.queue_id,
             arrived_at=queued.arrived_at,
-            at=now(),
+            at=datetime.now(UTC),
         )
         raw = report_message(report, queued.raw)
         host.store(raw, Item(raw, now()), Placed("INBOX"))

@@ -156,9 +156,9 @@ class World:
     # doing something in the lab's thread
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._stopped:
+        if self._stopped or threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("the lab is stopped")
+            raise RuntimeError("the lab is stopped" if self._stopped else "a hook cannot wait for the lab's own thread")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
 
     def call(self, work: Callable[[], T]) -> T:
@@ -254,11 +254,6 @@ class World:
         if name not in self.hosts:
             raise KeyError(name)
         return Mailbox(self, name)
-
-    def serve_forever(self) -> None:
-        """Until the thread of the lab ends, or an interrupt."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)
 
 
 class Mailbox:

@@ -110,7 +110,7 @@ class FilterVerdict:
     """What a content filter of the receiving side said in a header of its own."""
 
     by: str  # spamassassin, rspamd, microsoft, gmx, …
-    verdict: str  # spam, not-spam, user-rule, unknown
+    verdict: str  # spam, not-spam, user-rule, user-blocked, user-allowed, unknown
     score: float | None = None
     required: float | None = None
     symbols: tuple[str, ...] = ()

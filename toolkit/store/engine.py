@@ -20,7 +20,11 @@ class StoreError(Exception):
 
 
 def open_engine(url: str) -> sa.Engine:
-    """An engine on the store at `url`, its schema current. Raises StoreError."""
+    """An engine on the store at `url`, its schema current. Raises StoreError.
+
+    Connections take two execution options: `reading` for transactions that write nothing, and `hasty` for one whose
+    commit need not wait for the disk. It survives the end of the process, but perhaps not a power cut (SQLite alone).
+    """
     try:
         parsed = make_url(url)
     except sa.exc.ArgumentError:
@@ -62,8 +66,12 @@ def _sqlite(url: URL) -> sa.Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("hasty") or connection.info.get("hasty"):
+            connection.info["hasty"] = bool(options.get("hasty"))
+            connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('hasty') else 'FULL'}")
         # A transaction that reads and then writes could not be retried if another wrote in between.
-        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if options.get("reading") else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -21,6 +21,8 @@ from toolkit.store.schema import evidence, run, seed
 LEASE = timedelta(seconds=30)
 """How long after its last sign of life a run on another machine is believed to live."""
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
 Json = dict[str, Any]
 
 
@@ -108,11 +110,14 @@ class SeedStore:
             connection.execute(run.update().where(run.c.run_id == run_id).values(heartbeat_at=self._clock()))
 
     def finish_run(self, run_id: str) -> None:
-        """The run is over; what it leaves open, the next one takes up."""
+        """The run has done all that it began."""
         with self._engine.begin() as connection:
-            connection.execute(
-                run.update().where(run.c.run_id == run_id).values(finished_at=self._clock(), heartbeat_at=self._clock())
-            )
+            connection.execute(run.update().where(run.c.run_id == run_id).values(finished_at=self._clock()))
+
+    def leave_run(self, run_id: str) -> None:
+        """The run ends before its time: the next one goes on with it."""
+        with self._engine.begin() as connection:
+            connection.execute(run.update().where(run.c.run_id == run_id).values(heartbeat_at=_LONG_AGO))
 
     def is_over(self, run_id: str) -> bool:
         """Whether the run has ended, in whatever way."""
@@ -124,34 +129,58 @@ class SeedStore:
             return True
         return bool(self._clock() - row.heartbeat_at > LEASE)
 
+    def power_was_cut(self, run_id: str) -> bool:
+        """Whether the machine may have gone down under this run, and with it the last of what it wrote hastily."""
+        if self._engine.dialect.name != "sqlite":
+            return False
+        with self._reading() as connection:
+            boot = connection.execute(sa.select(run.c.boot).where(run.c.run_id == run_id)).scalar()
+        return not boot or boot.split("/")[0] != this_process().boot.split("/")[0]
+
     # -- seeds -------------------------------------------------------------------------------------------------
 
-    def plan(self, wanted: Sequence[StoredSeed]) -> list[StoredSeed]:
-        """Write the seeds down, save those of whose kind (stream, route, inbox) one is already under way.
+    def plan(self, wanted: Sequence[StoredSeed], *, since: datetime) -> list[StoredSeed]:
+        """Write the seeds down, save those of whose kind (stream, route, inbox) there is one to share.
 
-        Returns one seed for each wanted one, in order: itself, or the one that is under way.
+        Returns one seed for each wanted one, in order: itself; the one that is under way; or the one that a run which
+        has not finished, since it is still at work or was cut off, has planned after `since` and judged already.
         """
-        kept = []
+        while (planned := self._plan(wanted, since)) is None:
+            pass
+        return planned
+
+    def _plan(self, wanted: Sequence[StoredSeed], since: datetime) -> list[StoredSeed] | None:
+        """As `plan`; None where another run was quicker, on a server that lets both look at once."""
+        unfinished = sa.select(run.c.run_id).where(run.c.finished_at.is_(None))
+        judged = seed.c.owner.in_(unfinished) & (seed.c.created_at >= since)
         with self._engine.begin() as connection:
-            rows = connection.execute(seed.select().where(seed.c.concluded_at.is_(None)))
-            under_way = {(row.stream, row.route, row.inbox): _stored(row) for row in rows}
-            fresh = []
-            for one in wanted:
-                found = under_way.get((one.stream, one.route, one.inbox))
-                kept.append(found or one)
-                if found is None:
-                    fresh.append(dataclasses.asdict(one))
-                    under_way[(one.stream, one.route, one.inbox)] = one
+            # Newest last: it replaces what the same run may have judged before.
+            query = seed.select().where(sa.or_(seed.c.concluded_at.is_(None), judged))
+            rows = connection.execute(query.order_by(seed.c.created_at, seed.c.seed_id))
+            there = {(row.stream, row.route, row.inbox): _stored(row) for row in rows}
+            kept = [there.setdefault((one.stream, one.route, one.inbox), one) for one in wanted]
+            fresh = [one for one, other in zip(wanted, kept, strict=True) if one is other]
             if fresh:
                 try:
-                    connection.execute(seed.insert(), fresh)
+                    connection.execute(seed.insert(), [dataclasses.asdict(one) for one in fresh])
                 except sa.exc.IntegrityError:
-                    connection.rollback()  # another run was quicker, on a server that lets both read at once
-                else:
-                    return kept
-            else:
-                return kept
-        return self.plan(wanted)
+                    connection.rollback()
+                    return None
+        return kept
+
+    def inherit(self, judged: Sequence[StoredSeed], run_id: str) -> None:
+        """Make what a run that was cut off has judged part of this run, and end all such runs.
+
+        If this run is cut off too, the one after it still knows what need not be sent again.
+        """
+        with self._reading() as connection:
+            unfinished = connection.execute(sa.select(run.c.run_id).where(run.c.finished_at.is_(None))).scalars().all()
+        dead = [one for one in unfinished if one != run_id and self.is_over(one)]
+        if dead:
+            mine = seed.c.seed_id.in_([one.seed_id for one in judged]) & seed.c.owner.in_(dead)
+            with self._engine.begin() as connection:
+                connection.execute(seed.update().where(mine & seed.c.concluded_at.is_not(None)).values(owner=run_id))
+                connection.execute(run.update().where(run.c.run_id.in_(dead)).values(finished_at=run.c.heartbeat_at))
 
     def under_way(self) -> list[StoredSeed]:
         """All seeds without a verdict, the oldest first."""
@@ -168,12 +197,16 @@ class SeedStore:
         """Become the owner of a seed whose owner is gone. False where another run was quicker."""
         return self._change(one.seed_id, one.owner, {"owner": run_id}, ())
 
-    def advance(self, seed_id: str, owner: str, seen: Sequence[Observation] = (), **values: Any) -> bool:
+    def advance(
+        self, seed_id: str, owner: str, seen: Sequence[Observation] = (), *, hasty: bool = False, **values: Any
+    ) -> bool:
         """Change columns of a seed that `owner` owns and that has no verdict; keep what was seen.
 
-        Returns False, and changes and keeps nothing, where it owns the seed no more.
+        `hasty`: do not wait for the disk (see `open_engine`). Returns False, and changes and keeps nothing, where it
+        owns the seed no more.
         """
-        return self._change(seed_id, owner, {key: plain(v) if _is_json(key) else v for key, v in values.items()}, seen)
+        columns = {key: plain(value) if _is_json(key) else value for key, value in values.items()}
+        return self._change(seed_id, owner, columns, seen, hasty=hasty)
 
     def evidence(self, seed_id: str) -> list[Observation]:
         """All that was seen of a seed, in order."""
@@ -181,8 +214,10 @@ class SeedStore:
             rows = connection.execute(evidence.select().where(evidence.c.seed_id == seed_id).order_by(evidence.c.id))
             return [Observation(row.kind, row.source, row.observed_at, row.data) for row in rows]
 
-    def _change(self, seed_id: str, owner: str, values: Json, seen: Sequence[Observation]) -> bool:
-        with self._engine.begin() as connection:
+    def _change(
+        self, seed_id: str, owner: str, values: Json, seen: Sequence[Observation], *, hasty: bool = False
+    ) -> bool:
+        with self._engine.connect().execution_options(hasty=hasty) as connection, connection.begin():
             mine = (seed.c.seed_id == seed_id) & (seed.c.owner == owner) & seed.c.concluded_at.is_(None)
             if connection.execute(seed.update().where(mine).values({"owner": owner, **values})).rowcount != 1:
                 return False

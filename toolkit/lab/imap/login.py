@@ -27,7 +27,7 @@ async def noop(session: Session, cmd: Command) -> None:
 async def logout(session: Session, cmd: Command) -> None:
     """RFC 9051, section 6.1.3."""
     cmd.none()
-    session.send(b"* BYE" if session.behaviour.terse else b"* BYE Logging out")
+    session.send(b"* BYE" if session.behaviour.terse_bye else b"* BYE Logging out")
     session.tagged(cmd, "OK", "Completed")
     raise EndError
 

@@ -29,8 +29,10 @@ class Behaviour:
     flood: bool = False  # endless untagged answers
     malformed_list: bool = False
     bye: str | None = None  # BYE with this text at the next command; "" without text
-    terse: bool = False  # tagged OK and BYE without text, as iCloud
+    terse_bye: bool = False  # the BYE of a LOGOUT without text, as iCloud
+    terse_ok: bool = False  # every tagged OK without text, as a server of iCloud was once seen to do
     delay: float = 0.0  # seconds before every answer
+    most_sessions: int | None = None  # at once; one more is told BYE
     foreign_certificate: bool = False  # of an authority that the configuration does not name
 
 

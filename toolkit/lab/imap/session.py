@@ -109,7 +109,7 @@ class Session:
         words = [status]
         if code:
             words.append(f"[{code}]")
-        if not self.behaviour.terse or status != "OK":
+        if not self.behaviour.terse_ok or status != "OK":
             words.append(text)
         self.send(command.tag + b" " + " ".join(words).encode())
 
@@ -137,6 +137,10 @@ class Session:
     async def _greet(self) -> None:
         if self.behaviour.silent:
             await self.connection.gone.wait()
+            raise EndError
+        most = self.behaviour.most_sessions
+        if most is not None and len(self.server.sessions) > most:
+            self.untagged("BYE [ALERT] Too many simultaneous connections. (Failure)")
             raise EndError
         listed = f"[CAPABILITY {' '.join(self.capabilities())}] " if self.server.greets_with_capabilities else ""
         self.untagged(f"OK {listed}{self.server.greeting}")

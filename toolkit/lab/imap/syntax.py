@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
@@ -224,18 +224,11 @@ def numbers_in(text: bytes, known: list[int]) -> list[int]:
     if not known:
         return []
     largest = known[-1]
-    ranges: list[tuple[int, int]] = []
+    found: set[int] = set()
     for part in text.split(b","):
         ends = [largest if end == b"*" else int(end) for end in part.split(b":")]
-        ranges.append((min(ends), max(ends)))
-    if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
-        return _one(ranges[0][0], known)
-    return [number for number in known if any(low <= number <= high for low, high in ranges)]
-
-
-def _one(number: int, known: list[int]) -> list[int]:
-    at = bisect_left(known, number)
-    return [number] if at < len(known) and known[at] == number else []
+        found.update(known[bisect_left(known, min(ends)) : bisect_right(known, max(ends))])
+    return sorted(found)
 
 
 def compact(numbers: list[int]) -> bytes:

@@ -169,12 +169,13 @@ def icloud(case: Case) -> Headers:
 def gmx(case: Case) -> Headers:
     """GMX and WEB.DE: DKIM alone in Authentication-Results, the verdict in UI-InboundReport below."""
     found, placed = case.judgement, case.placed
+    short = case.manner.authserv_id.split(".")[0]
     parts = [f"dkim={s.result} header.i={s.identity}" for s in found.dkim] or ["dkim=none"]
     above = [
         return_path(case),
         f"Authentication-Results: {case.manner.authserv_id}; " + "; ".join(parts),
         (
-            f"Received: from {case.transit.helo} ([{case.transit.ip}]) by {case.manner.mx}\n (mxgmx016"
+            f"Received: from {case.transit.helo} ([{case.transit.ip}]) by {case.manner.mx}\n (mx{short}016"
             f" [212.227.17.5]) with {case.transit.protocol} (Nemesis) id {case.transit.queue_id}\n"
             f" for <{case.transit.recipient}>; {case.date}"
         ),

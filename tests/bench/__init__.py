@@ -1,0 +1,1 @@
+"""What reading mailboxes costs, beside a plain reader: `python -m tests.bench`, or `make bench`."""
