@@ -119,7 +119,12 @@ def _print_lines(items: Sequence[Item]) -> None:
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     for item in items:
         head = Text(f"{_SYMBOLS[item.verdict]} {item.verdict.value:<7} ", style=_STYLES[item.verdict])
-        console.print(head + Text(_printable(f"{item.kind} {item.name}: {item.summary}"), style="default"))
+        first, *rest = textwrap.wrap(
+            _printable(f"{item.kind} {item.name}: {item.summary}"), _WIDTH - len(_INDENT), break_on_hyphens=False
+        )
+        console.print(head + Text(first, style="default"))
+        for line in rest:
+            console.print(Text(_INDENT + line))
         below = [item.detail, item.advice] if item.verdict is not Usable.PASS else []
         for mark, text in zip(("", "→ "), below, strict=False):
             if text:

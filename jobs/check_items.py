@@ -1,7 +1,7 @@
 """What `mailwhy check` tries: one function for each kind of thing, each a value for everything that can go wrong."""
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from toolkit.collect.compose import ComposeError, SeedIdentity, compose
+from toolkit.config.fault import Fault
 from toolkit.config.forms import parse_nameserver, quoted
 from toolkit.config.secrets_check import config_warnings, missing_secrets
 from toolkit.config.settings import Inbox, Mailbox, Route, Server, Settings, Stream
@@ -26,6 +27,7 @@ from toolkit.wire.imap_answers import Listing
 from toolkit.wire.smtp import SmtpSession
 
 ANSWER: Final = timedelta(seconds=15)  # how long a check waits for one answer, whatever the configuration allows
+_NAMED: Final = 3  # places that one warning names
 _GENERIC: Final = "generic"
 _SHOWN_ROLES: Final = (Role.INBOX, Role.SPAM, Role.TRASH, Role.ARCHIVE, Role.ALL)
 _FEATURES: Final = {"IDLE": "IDLE", "LIST-STATUS": "LIST-STATUS", "X-GM-EXT-1": "Gmail's extension"}
@@ -91,12 +93,24 @@ def check_configuration(settings: Settings, path: Path | None) -> Item:
     """The file itself was read without fault; this says what it holds, and what should not stay so."""
     counted = [(settings.stream, "stream"), (settings.route, "route"), (settings.inbox, "inbox")]
     summary = ", ".join(_count(len(entries), word) for entries, word in counted)
-    warnings = [str(fault) for fault in config_warnings(settings, path)] if path else []
+    warnings = _gathered(config_warnings(settings, path)) if path else []
     missing = [f"[[{word}]]" for entries, word in counted if not entries]
     if missing:
         warnings.append(f"without {' and '.join(missing)} there is nothing to probe")
     verdict = Usable.WARN if warnings else Usable.PASS
     return Item("configuration", _shown_path(path), verdict, summary, advice=_sentences(warnings))
+
+
+def _gathered(faults: Sequence[Fault]) -> list[str]:
+    """One sentence for each message, its places before it, a few of them by name."""
+    places: dict[str, list[str]] = {}
+    for fault in faults:
+        places.setdefault(fault.message, []).append(fault.place)
+    sentences = []
+    for message, found in places.items():
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        sentences.append(f"{', '.join(found[:_NAMED])}{more}: {message}")
+    return sentences
 
 
 def _count(number: int, word: str) -> str:

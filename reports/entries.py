@@ -17,6 +17,9 @@ from toolkit.model.placement import Verdict
 _LINKS = 12
 """How many messages a line links to by name; the matrix has them all."""
 
+_REPLY_LINES = 4
+"""How much of a reply a line shows; the evidence has all of it."""
+
 # What differs from message to message in replies that say the same: addresses, queue numbers and case numbers.
 _VARIES = re.compile(
     r"[\w.+=-]+@[\w.-]+|\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){3,}|\b(?=\w*\d)\w{6,}\b"
@@ -41,6 +44,7 @@ class Entry:
     whole: str  # "all 5 messages" in place of the links, where nothing of this inbox or mail is left out
     more: str
     seeds: tuple[SeedView, ...]
+    reply: tuple[str, ...]  # the one that decided, its first lines; none where no reply did
     note: str = ""  # how the replies differ of which the first is shown
 
     @property
@@ -62,11 +66,6 @@ class Entry:
     def notes(self) -> tuple[str, ...]:
         """What else they share."""
         return self.first.notes
-
-    @property
-    def reply(self) -> tuple[str, ...]:
-        """The reply that decided, line by line; none where no reply did."""
-        return self.first.reply if self.first.decided_by_reply else ()
 
     @property
     def reasons(self) -> tuple[Said, ...]:
@@ -160,10 +159,17 @@ def _entry(
         whole=whole,
         more=words.count("clip.items", left) if left > 1 else "",
         seeds=tuple(members),
+        reply=_reply(first, words),
         note=_note(members, words),
     )
 
 
+def _reply(seed: SeedView, words: Words) -> tuple[str, ...]:
+    reply = seed.reply if seed.decided_by_reply else ()
+    left = len(reply) - _REPLY_LINES
+    return reply if left <= 1 else (*reply[:_REPLY_LINES], words.count("clip.lines", left))
+
+
 def _note(members: Sequence[SeedView], words: Words) -> str:
     told = {seed.reply if seed.decided_by_reply else tuple(said.plain for said in seed.reasons) for seed in members}
-    return words.count("look.alike", len(members)) if len(told) > 1 else ""
+    return words("look.alike", n=words.number(len(members))) if len(told) > 1 else ""

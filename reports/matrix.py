@@ -1,4 +1,8 @@
-"""The matrix of streams and inboxes: whichever there are more of goes down the page."""
+"""The matrix of mails and inboxes: whichever there are more of goes down the page.
+
+A mail is a stream; where the run has several routes, it is a stream on one of them. As long as the columns fit side by
+side, one table holds all routes, so that they can be compared; beyond that, each route has its own.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,12 +14,28 @@ from reports.words import Words
 _FOLD_FROM = 25
 """From how many rows on those without a finding are folded away."""
 
+_TOGETHER = 6
+"""How many columns one table of several routes may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands over a column, or before a row: a name, and under it the route where that is needed."""
+
+    name: str
+    under: str = ""
+
+    @property
+    def label(self) -> str:
+        """On one line."""
+        return f"{self.name} {self.under}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
-    """An inbox (or a stream) with one cell per column; a cell holds the seeds that took this way, usually one."""
+    """An inbox (or a mail) with one cell per column; a cell holds the seeds that took this way, usually one."""
 
-    head: str
+    head: Head
     cells: tuple[tuple[SeedView, ...], ...]
 
     @property
@@ -26,7 +46,7 @@ class MatrixRow:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Rows that belong together under a heading: the inboxes of a provider. Streams have none."""
+    """Rows that belong together under a heading: the inboxes of a provider. Mails have none."""
 
     title: str
     rows: tuple[MatrixRow, ...]
@@ -34,30 +54,29 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """One route. `folded` holds the bands of quiet rows of a long matrix."""
+    """One table. `folded` holds the bands of quiet rows of a long one."""
 
     anchor: str
-    route: str
     caption: str
     corner: str
-    columns: tuple[str, ...]
+    columns: tuple[Head, ...]
     bands: tuple[Band, ...]
     folded: tuple[Band, ...]
     folded_title: str
 
-
-def _order(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once, in the order in which they came."""
-    return tuple(dict.fromkeys(names))
+    @property
+    def rows(self) -> tuple[MatrixRow, ...]:
+        """The rows that stand open."""
+        return tuple(row for band in self.bands for row in band.rows)
 
 
 def _rows(
     seeds: Sequence[SeedView],
-    heads: Sequence[str],
-    columns: Sequence[str],
-    place: Callable[[SeedView], tuple[str, str]],
+    heads: Sequence[Head],
+    columns: Sequence[Head],
+    place: Callable[[SeedView], tuple[Head, Head]],
 ) -> tuple[MatrixRow, ...]:
-    cells: dict[tuple[str, str], list[SeedView]] = {}
+    cells: dict[tuple[Head, Head], list[SeedView]] = {}
     for seed in seeds:
         cells.setdefault(place(seed), []).append(seed)
     return tuple(MatrixRow(head, tuple(tuple(cells.get((head, column), ())) for column in columns)) for head in heads)
@@ -75,11 +94,42 @@ def _split(bands: tuple[Band, ...]) -> tuple[tuple[Band, ...], tuple[Band, ...]]
     return only(quiet=False), only(quiet=True)
 
 
-def matrix(anchor: str, route: str, seeds: Sequence[SeedView], words: Words) -> Matrix:
-    """The matrix of one route. `seeds` stand in the order in which they are to appear."""
-    streams = _order(seed.stream for seed in seeds)
-    inboxes = _order(seed.inbox for seed in seeds)
-    inboxes_down = len(inboxes) >= len(streams)
+def _order(heads: Iterable[Head]) -> tuple[Head, ...]:
+    """Each once, in the order in which they came."""
+    return tuple(dict.fromkeys(heads))
+
+
+def _inbox(seed: SeedView) -> Head:
+    return Head(seed.inbox)
+
+
+def matrices(seeds: Sequence[SeedView], words: Words) -> tuple[Matrix, ...]:
+    """The tables of a run. `seeds` stand in the order in which they are to appear."""
+    routes = tuple(dict.fromkeys(seed.route for seed in seeds))
+    lanes = {(seed.stream, seed.route) for seed in seeds}
+    if not seeds:
+        return ()
+    if len(routes) > 1 and len(lanes) <= _TOGETHER:
+        under = {route: words("matrix.by_way_of", route=route) for route in routes}
+        caption = words("matrix.caption_all", routes=words.listing(routes))
+        return (_matrix("matrix-1", caption, seeds, lambda seed: Head(seed.stream, under[seed.route]), words),)
+    return tuple(
+        _matrix(
+            f"matrix-{number}",
+            words("matrix.caption", route=route),
+            [seed for seed in seeds if seed.route == route],
+            lambda seed: Head(seed.stream),
+            words,
+        )
+        for number, route in enumerate(routes, 1)
+    )
+
+
+def _matrix(
+    anchor: str, caption: str, seeds: Sequence[SeedView], mail: Callable[[SeedView], Head], words: Words
+) -> Matrix:
+    mails, inboxes = _order(map(mail, seeds)), _order(map(_inbox, seeds))
+    inboxes_down = len(inboxes) >= len(mails)
     if inboxes_down:
         by_provider: dict[str, list[SeedView]] = {}
         for seed in seeds:
@@ -87,20 +137,19 @@ def matrix(anchor: str, route: str, seeds: Sequence[SeedView], words: Words) -> 
         bands = tuple(
             Band(
                 provider,
-                _rows(members, _order(seed.inbox for seed in members), streams, lambda seed: (seed.inbox, seed.stream)),
+                _rows(members, _order(map(_inbox, members)), mails, lambda seed: (_inbox(seed), mail(seed))),
             )
             for provider, members in by_provider.items()
         )
     else:
-        bands = (Band("", _rows(seeds, streams, inboxes, lambda seed: (seed.stream, seed.inbox))),)
+        bands = (Band("", _rows(seeds, mails, inboxes, lambda seed: (mail(seed), _inbox(seed)))),)
     shown, folded = _split(bands)
     quiet = sum(len(band.rows) for band in folded)
     return Matrix(
         anchor=anchor,
-        route=route,
-        caption=words("matrix.caption", route=route),
+        caption=caption,
         corner=words("matrix.inbox" if inboxes_down else "matrix.stream"),
-        columns=streams if inboxes_down else inboxes,
+        columns=mails if inboxes_down else inboxes,
         bands=shown,
         folded=folded,
         folded_title=words.count("matrix.folded_inboxes" if inboxes_down else "matrix.folded_streams", quiet),

@@ -10,10 +10,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from reports.attention import Group, group_key, groups
-from reports.evidence import JUDGED, Badge, Row, SeedView, accepted, badge, seed_view
-from reports.matrix import Matrix, matrix
+from reports.evidence import SeedView, accepted, seed_view
+from reports.matrix import Matrix, matrices
+from reports.proof import Row
+from reports.sayings import Said, said
 from reports.shares import Share, Times, share_text, times
 from reports.text import clip
+from reports.verdicts import JUDGED, Badge, badge
 from reports.words import Lang, Words
 from toolkit.model.placement import ProbeReport, SeedReport, Verdict
 
@@ -91,7 +94,7 @@ class PlacementView:
     times: tuple[TimeRow, ...]
     seeds: tuple[SeedView, ...]
     numbers: tuple[Row, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Said, ...]
     legend: tuple[tuple[Badge, str], ...]
 
 
@@ -185,8 +188,8 @@ def _time_row(name: str, seeds: Sequence[SeedView], words: Words) -> TimeRow:
     return TimeRow(
         name=name,
         timed=words.number(len(measured.seconds)),
-        median="" if measured.median is None else words.duration(measured.median),
-        slowest="" if measured.slowest is None else words("times.slowest", time=words.duration(measured.slowest)),
+        median="" if measured.median is None else words.took(measured.median),
+        slowest="" if measured.slowest is None else words("times.slowest", time=words.took(measured.slowest)),
         target=words("times.target", target=_targets(measured, words)),
         in_time=words.count("times.in_time", measured.measured_against, hits=words.number(measured.in_time))
         if measured.measured_against
@@ -261,8 +264,15 @@ def placement_view(
             do, and are left out of the shares.
     """
     words = Words(lang, timezone)
+    several_routes = len({seed.route for seed in report.seeds}) > 1
     seeds = tuple(
-        seed_view(seed, anchor=f"seed-{number}", by_owner=seed.inbox in rules_inboxes, words=words)
+        seed_view(
+            seed,
+            anchor=f"seed-{number}",
+            by_owner=seed.inbox in rules_inboxes,
+            several_routes=several_routes,
+            words=words,
+        )
         for number, seed in enumerate(_in_order(report.seeds, words), 1)
     )
     made = groups(seeds, words)
@@ -270,9 +280,6 @@ def placement_view(
     by_stream: dict[str, list[SeedView]] = {}
     for seed in sorted(seeds, key=lambda seed: seed.stream.casefold()):
         by_stream.setdefault(seed.stream, []).append(seed)
-    routes: dict[str, list[SeedView]] = {}
-    for seed in seeds:
-        routes.setdefault(seed.route, []).append(seed)
     heading = clip(title, 200, words) or words("page.title")
     sender = clip(sender_name, 200, words)
     ended = words.moment(report.finished_at)
@@ -285,10 +292,7 @@ def placement_view(
         generated=words("page.generated", when=words.moment(generated_at), zone=words.zone),
         head=_head(seeds, made, words),
         groups=made,
-        matrices=tuple(
-            matrix(f"matrix-{number}", route, members, words)
-            for number, (route, members) in enumerate(routes.items(), 1)
-        ),
+        matrices=matrices(seeds, words),
         providers=_share_rows(((seed.provider, seed) for seed in counted), words),
         streams=_share_rows(
             ((name, seed) for name, mine in by_stream.items() for seed in mine if not seed.by_owner), words
@@ -296,6 +300,6 @@ def placement_view(
         times=tuple(_time_row(name, mine, words) for name, mine in by_stream.items()),
         seeds=seeds,
         numbers=_numbers(report, words),
-        notes=tuple(clip(note, 1_000, words) for note in report.notes[:100]),
+        notes=tuple(said(note, words) for note in report.notes[:100]),
         legend=tuple((badge(verdict, words), words(f"legend.{verdict.value}")) for verdict in Verdict),
     )

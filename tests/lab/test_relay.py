@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab.clients import BOUNCES, build, imap, send, sign, trust, unique_id
 from toolkit.lab.host import MailboxSpec
+from toolkit.lab.placing import Rule
 from toolkit.lab.relay import RelayTimes
 from toolkit.lab.world import World
 
@@ -136,3 +137,17 @@ def test_a_forwarding_mailbox_keeps_nothing_and_spf_breaks_on_the_way() -> None:
         assert (arrival.judgement.spf.result, arrival.judgement.dkim_passes) == ("fail", True)
         assert len(forwarding.journal.handed_over(message_id)) == 1
         assert [m.message_id for m in forwarding.mailbox("forward-target").messages()] == [message_id]
+
+
+def test_two_mailboxes_that_forward_to_each_other_end_in_a_refusal(world: World) -> None:
+    """A loop is broken by its hops, as everywhere."""
+    one = MailboxSpec("loop-1", "hoster", "eins@hoster.example", rules=(Rule(redirect="zwei@hoster.example"),))
+    two = MailboxSpec("loop-2", "hoster", "zwei@hoster.example", rules=(Rule(redirect="eins@hoster.example"),))
+    boxes = [world.add_mailbox(spec) for spec in (one, two)]
+    message_id = unique_id("loop")
+    nobody = "a@nothing.example"  # without SPF, which a forwarder would break
+    assert send(world, build(sender=nobody, message_id=message_id), one.address, sender=nobody)[0] == 250
+    assert [box.messages() for box in boxes] == [[], []]
+    entries = [e for e in world.journal.entries if e.message_id == message_id]
+    assert entries[-1].reply == "554 5.4.6 Too many hops"
+    assert 25 < len(entries) < 40

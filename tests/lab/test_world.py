@@ -1,10 +1,13 @@
 """A world starts, describes itself in a configuration that holds, and leaves nothing behind."""
 
+import email
 import socket
 import stat
 import threading
 import time
 import tomllib
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -165,6 +168,20 @@ def test_slow_mail_is_there_later(lab: World) -> None:
         time.sleep(0.01)
     assert len(box.messages("INBOX")) == 1
     assert time.monotonic() - before >= 0.15
+
+
+def test_a_providers_clock_may_be_wrong(lab: World) -> None:
+    """Received and INTERNALDATE show the provider's own time: what `seconds` must not be taken from."""
+    box = lab.add_mailbox(MailboxSpec("skewed", "hoster", "skewed@hoster.example", security="none"))
+    box.reception(clock_skew=-3600.0)
+    assert send(lab, sign(build(box.address)), box.address)[0] == 250
+    with imap(lab, "skewed") as client:
+        client.normalise_times = False
+        client.select_folder("INBOX", readonly=True)
+        answer = client.fetch([1], ["INTERNALDATE", "BODY.PEEK[HEADER]"])[1]
+    received = email.message_from_bytes(answer[b"BODY[HEADER]"])["Received"].rpartition(";")[2]
+    for shown in (answer[b"INTERNALDATE"], parsedate_to_datetime(received)):
+        assert 3590 < (datetime.now(UTC) - shown).total_seconds() < 3630
 
 
 def test_a_stopped_imap_server_refuses_and_comes_back_on_its_port(lab: World) -> None:

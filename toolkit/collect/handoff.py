@@ -54,6 +54,7 @@ class RouteSender:
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._stopping = False
+        self._idle = 0  # threads that wait for something to do
         self._down: RouteError | None = None  # the route was given up, and why
         self._failures = 0  # connections in a row that came to nothing
         self._threads: list[threading.Thread] = []
@@ -62,7 +63,7 @@ class RouteSender:
         """Send this seed as soon as a connection is free."""
         with self._changed:
             heapq.heappush(self._jobs, _Job(time.monotonic(), next(self._order), live))
-            if len(self._threads) < min(self._route.connections, len(self._jobs)):
+            if len(self._jobs) > self._idle and len(self._threads) < self._route.connections:
                 thread = threading.Thread(target=self._work, name=f"route-{self._route.name}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
@@ -83,7 +84,9 @@ class RouteSender:
                 wait = self._jobs[0].due - time.monotonic() if self._jobs else None
                 if wait is not None and wait <= 0:
                     return heapq.heappop(self._jobs)
+                self._idle += 1
                 self._changed.wait(wait)
+                self._idle -= 1
         return None
 
     def _again(self, job: _Job, handoff: Handoff) -> None:

@@ -28,10 +28,12 @@ _KEY_BYTES = 2048  # of the headers that tell a seed
 _HEADER_BYTES = 65536
 _DSN_BYTES = 262144
 _DSN_KEPT = 16384
-_CATEGORIES = ("social", "promotions", "updates", "forums", "primary")  # those that hide a message first
+_CATEGORIES = ("social", "promotions", "updates", "forums", "primary", "reservations", "purchases")
+"""Those that hide a message first; the last two overlap with the others."""
 _HOPELESS = frozenset({"login", "secret", "tls"})  # reasons that another try will not mend
 _PASSING_LOGIN = ("unavailable", "inuse", "throttl", "too many", "try again", "temporar", "limit")
 _LONGEST_PAUSE = 60.0
+_VAIN_WAKES = 5  # in a row, each with nothing new to read, until an idling server is not listened to any more
 
 
 @dataclass(slots=True)
@@ -75,6 +77,8 @@ class MailboxReader:
         self._looked_at: datetime | None = None  # the start of the last poll that went well
         self._polls = 0
         self._no_idle = False
+        self._next_at: datetime | None = None  # when the next poll is due, if the server does not call for it
+        self._vain_wakes = 0
 
     # -- the outside ----------------------------------------------------------------------------------------------
 
@@ -86,7 +90,7 @@ class MailboxReader:
     @property
     def done(self) -> bool:
         """Whether nothing is left to look for here."""
-        return not self._wanted()
+        return not self._wanted() and not (self._takes_bounces and self._tracker.busy())
 
     @property
     def hopeless(self) -> bool:
@@ -103,8 +107,13 @@ class MailboxReader:
             self.session.close()
             return 0.0
         if self._trouble is None:
+            if self._next_at is not None and started < self._next_at:
+                self._vain_wakes += 1
+                self._no_idle = self._no_idle or self._vain_wakes >= _VAIN_WAKES
             self._idle()
-            return max(0.0, min(self._poll, self._until_settled(), self._until_deadline()))
+            wait = max(0.0, min(self._poll, self._until_settled(started), self._until_deadline()))
+            self._next_at = self._clock() + timedelta(seconds=wait)
+            return wait
         pause: float = min(self._poll * 2.0 ** (self._failures - 1), _LONGEST_PAUSE)
         return min(pause, max(self._until_deadline(), 0.05))
 
@@ -196,6 +205,7 @@ class MailboxReader:
             elif place.known_to is None or now.uid_next > place.known_to:
                 news.append((place, place.known_to, now.uid_next))
         if news:
+            self._vain_wakes = -1  # this one was not
             self._read(news)
         self._fresh = False
 
@@ -263,12 +273,13 @@ class MailboxReader:
         answers = self.session.examine_each(asked, budget=(4 << 20) + size)
         for (place, seeds, reports), (opened, replies) in zip(hits, answers, strict=True):
             opened.expect(f"to open {place.folder.name} again")
-            if seeds:
-                tabs = self._tabs(replies[1 : 1 + len(_CATEGORIES)]) if self._has_tabs(place) else {}
-                for message in read_fetch(replies[0]):
+            tabs = self._tabs(replies[1 : 1 + len(_CATEGORIES)]) if seeds and self._has_tabs(place) else {}
+            # Two FETCH in one mailbox may be answered together: Dovecot ends both after it has answered both.
+            fetches = [replies[0]] if not (seeds and reports) else [replies[0], replies[-1]]
+            for message in [message for answer in fetches for message in read_fetch(answer)]:
+                if message.uid in seeds:
                     self._sight(place, message, tabs.get(message.uid))
-            if reports:
-                for message in read_fetch(replies[-1]):
+                elif message.uid in reports:
                     self._bounce(place, message)
 
     # -- what was found -------------------------------------------------------------------------------------------
@@ -467,15 +478,21 @@ class MailboxReader:
         for place in self._places.values():
             place.searched = False
 
-    def _until_settled(self) -> float:
+    def _until_settled(self, started: datetime) -> float:
+        """Seconds until the first second look that was not due at `started` yet: one that was waits for a poll."""
+        if not isinstance(self.mailbox, Inbox):
+            return self._poll
         now = self._clock()
-        waits = [(_first_seen(live) + self._settle - now).total_seconds() for live in self._wanted() if live.sightings]
-        return min(waits, default=self._poll)
+        due = [_first_seen(live) + self._settle for live in self._wanted() if live.sightings]
+        return min(((at - now).total_seconds() for at in due if at > started), default=self._poll)
 
     def _until_deadline(self) -> float:
+        """Seconds until the first seed here has had its time."""
+        if not isinstance(self.mailbox, Inbox):
+            return _LONGEST_PAUSE
         now = self._clock()
         waits = [(live.deadline - now).total_seconds() for live in self._wanted() if live.in_flight]
-        return min(waits, default=self._poll)
+        return min(waits, default=_LONGEST_PAUSE)
 
 
 def _first_seen(live: LiveSeed) -> datetime:

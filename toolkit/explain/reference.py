@@ -1,8 +1,9 @@
 """The page of providers, made from their data: `python -m toolkit.explain.reference > docs/providers.md`."""
 
-from collections.abc import Iterator
-
-from toolkit.explain.access import Access, Advice, Limit, Provider, providers
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
 
 _INTRODUCTION = """\
 # Providers of test inboxes
@@ -30,71 +31,70 @@ _WAYS = {
     "oauth": "OAuth 2, as an access token",
 }
 
-_SECRETS = {"password": "password", "app-password": "password", "oauth": "oauth"}
-
 
 def reference() -> str:
     """The whole page, as Markdown."""
-    known = providers()
+    text = resources.files("toolkit").joinpath("data", "providers.toml").read_text(encoding="utf-8")
+    known = tomllib.loads(text)["provider"]
     parts = [_INTRODUCTION, "\n".join(_overview(known)), *("\n".join(_provider(one)) for one in known)]
     return "\n".join(f"{part.rstrip()}\n" for part in parts)
 
 
-def _overview(known: tuple[Provider, ...]) -> Iterator[str]:
+def _overview(known: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "| provider | key | server | login with |"
     yield "|---|---|---|---|"
     for one in known:
-        way = one.access[0]
-        auth = ", ".join(one.auth)
-        yield f"| {one.name} | `{one.key}` | {way.host}:{way.port}, {way.security} | {auth} |"
+        way = one["imap"][0]
+        methods = ", ".join(one["auth"]["methods"])
+        server = f"{way['host']}:{way['port']}, {way['security']}"
+        yield f"| {one['name']} | `{one['key']}` | {server} | {methods} |"
 
 
-def _provider(one: Provider) -> Iterator[str]:
-    yield f"## {one.name}"
+def _provider(one: Mapping[str, Any]) -> Iterator[str]:
+    first, *others = one["imap"]
+    methods = one["auth"]["methods"]
+    yield f"## {one['name']}"
     yield ""
-    yield f"Looked up on {one.checked_on}."
-    yield ""
-    yield from _snippet(one)
-    yield ""
-    for way in one.access[1:]:
-        yield f"- another way in: {_server(way)}"
-    yield f"- login name: {_LOGIN_NAMES[one.login_form]}"
-    yield f"- login with {', or '.join(_WAYS[way] for way in one.auth)}"
-    yield from dict.fromkeys(_advice(advice) for advice in one.advice)
-    for limit in one.limits:
-        yield _limit(limit)
-
-
-def _snippet(one: Provider) -> Iterator[str]:
-    """The lines of an inbox that differ from provider to provider."""
-    way = one.access[0]
     yield "```toml"
-    yield f'provider = "{one.key}"'
-    yield f'host = "{way.host}"'
-    yield f"port = {way.port}"
-    yield f'security = "{way.security}"'
-    yield (
-        'oauth = { access_token = { env = "…" } }'
-        if {_SECRETS[auth] for auth in one.auth} == {"oauth"}
-        else 'password = { env = "…" }'
-    )
+    yield f'provider = "{one["key"]}"'
+    yield f'host = "{first["host"]}"'
+    yield f"port = {first['port']}"
+    yield f'security = "{first["security"]}"'
+    yield 'oauth = { access_token = { env = "…" } }' if methods == ["oauth"] else 'password = { env = "…" }'
     yield "```"
+    yield ""
+    names = ", ".join(f"`{alias}`" for alias in one["aliases"])
+    yield f"- looked up on {one['checked_on'].isoformat()}" + (f"; `provider` may also be {names}" if names else "")
+    yield f"- server: {_server(first)}"
+    yield from (f"- or: {_server(way)}" for way in others)
+    yield f"- login name: {_LOGIN_NAMES[one['login_form']]}{_mark(one['login_verified'])}"
+    yield f"- login with {', or '.join(_WAYS[way] for way in methods)}{_mark(one['auth']['verified'])}"
+    yield from _advice(one.get("advice", ()))
+    yield from (_limit(limit) for limit in one.get("limit", ()))
 
 
-def _server(way: Access) -> str:
-    suffixes = f" and hosts that end in {', '.join(f'`{suffix}`' for suffix in way.suffixes)}" if way.suffixes else ""
-    return f'`{way.host}`{suffixes}, port {way.port}, `security = "{way.security}"`{_mark(verified=way.verified)}'
+def _server(way: Mapping[str, Any]) -> str:
+    hosts = [f"`{way['host']}`", *(f"any host in `{suffix}`" for suffix in way.get("host_suffix", ()))]
+    return f"{' or '.join(hosts)}, port {way['port']}, security {way['security']}{_mark(way['verified'])}"
 
 
-def _advice(advice: Advice) -> str:
-    return f"- {advice.text}{_mark(verified=advice.verified)}"
+def _advice(advice: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What holds at any time, then what holds where the server says so."""
+    always = [item for item in advice if "when" not in item]
+    yield from dict.fromkeys(f"- {item['text']}{_mark(item['verified'])}" for item in always)
+    told = {item["text"] for item in always}
+    for item in advice:
+        if "when" in item and item["text"] not in told:
+            words = " or ".join(f'"{words}"' for words in item["when"])
+            yield f"- where the server says {words}: {item['text']}{_mark(item['verified'])}"
 
 
-def _limit(limit: Limit) -> str:
-    return f"- {limit.kind}: {limit.text}{_mark(verified=limit.verified)}"
+def _limit(limit: Mapping[str, Any]) -> str:
+    text = limit["text"] if "text" in limit else f"{limit['value']} {limit['unit']}"
+    return f"- {limit['kind']}: {text}{_mark(limit['verified'])}"
 
 
-def _mark(*, verified: bool) -> str:
+def _mark(verified: bool) -> str:
     return "" if verified else " *(unverified)*"
 
 

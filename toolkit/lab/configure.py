@@ -102,5 +102,6 @@ def write_files(world: "World", folder: Path) -> Path:
         path.touch(mode=0o600)
         path.write_text(dkim_key(key.domain).private_pem, encoding="ascii")
     config = folder / "config.toml"
+    config.touch(mode=0o600)  # it holds passwords, if only the lab's
     config.write_text(settings_toml(world), encoding="utf-8")
     return config

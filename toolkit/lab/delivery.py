@@ -1,6 +1,7 @@
 """From the SMTP dialogue to the mailbox: who is known, what is refused and in whose words, where a message ends up."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ from toolkit.lab.stamps import Case, Transit, stamp
 FORWARDING = "forwarding"  # the door of mail that a mailbox sends on
 FORWARDER_IP = "203.0.113.25"  # where forwarded mail comes from: no SPF record of a sender names it
 FORWARDER_HELO = "out.forward.example"
+_HOPS = 30  # Received fields of a message that is still taken
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +134,12 @@ class PostOffice:
         return [await self._one(visit, sender, recipient, raw) for recipient in recipients]
 
     async def _one(self, visit: Visit, sender: str, recipient: str, raw: bytes) -> str:
-        item = Item(raw, now())
-        attempt = Attempt(visit, sender, recipient, raw, item.message_id.strip("<>"))
         host = self.hosts.get(recipient.lower())
-        if host is None:  # it went between RCPT and DATA
-            reply = "451 4.3.0 Try again later"
+        item = Item(raw, host.now() if host is not None else now())
+        attempt = Attempt(visit, sender, recipient, raw, item.message_id.strip("<>"))
+        if host is None or len(item.headers.get("received", ())) > _HOPS:
+            # it went between RCPT and DATA, or two mailboxes forward to each other (RFC 5321, section 6.3)
+            reply = "451 4.3.0 Try again later" if host is None else "554 5.4.6 Too many hops"
             self.note(attempt, reply)
             return reply
         judgement = await self.judge.judge(visit.seen_as, visit.helo, sender, raw)
@@ -166,7 +170,7 @@ class PostOffice:
         return reply
 
     async def _store(self, host: MailboxHost, stamped: bytes, item: Item, fate: Placed, sender: str) -> None:
-        item.internal_date = now()
+        item.internal_date = host.now()
         folder = host.store(stamped, item, fate)
         if self.hooks.wanted("delivered"):
             message_id = item.message_id.strip("<>")
@@ -214,7 +218,10 @@ class PostOffice:
 
         async def wait() -> None:
             await asyncio.sleep(seconds)
-            await do()
+            try:
+                await do()
+            except Exception:  # noqa: BLE001 - nobody waits for it; it is logged, and the lab goes on
+                _log.exception("what was to be done later in the lab failed")
 
         task = asyncio.get_running_loop().create_task(wait())
         self._tasks.add(task)

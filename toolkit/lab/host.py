@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Literal
 
 from toolkit.lab.gmail import GmailAccount
@@ -10,7 +11,7 @@ from toolkit.lab.hooks import Hooks
 from toolkit.lab.imap.server import ImapServer, Offer
 from toolkit.lab.mailboxes import Account
 from toolkit.lab.manners import Manner, manners
-from toolkit.lab.messages import Item
+from toolkit.lab.messages import Item, now
 from toolkit.lab.placing import Placed, Rule, Wishes
 from toolkit.lab.sasl import Credentials
 
@@ -27,6 +28,7 @@ class Reception:
     delay: float = 0.0  # seconds from the 250 to the mailbox
     pop_after: float | None = None  # seconds until a POP client takes a message out of the INBOX
     search_lag: float = 0.0  # seconds until the search index knows a message
+    clock_skew: float = 0.0  # seconds by which the provider's clock is ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,10 @@ class MailboxHost:
         moment = time.monotonic()
         first = self._first_tries.setdefault((ip, sender.lower()), moment)
         return moment - first >= wait
+
+    def now(self) -> datetime:
+        """The time by the provider's own clock, in whole seconds."""
+        return now() + timedelta(seconds=self.reception.clock_skew)
 
     def store(self, raw: bytes, item: Item, placed: Placed) -> str:
         """Put an accepted message where it belongs. Returns the folder's name, or nothing where it is in none."""

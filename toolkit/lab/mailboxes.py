@@ -146,7 +146,7 @@ class Account:
         new = new.rstrip(self.delimiter)
         if new in self.folders:
             raise MailboxError("Mailbox already exists", "ALREADYEXISTS")
-        if folder.name == "INBOX" or folder.attributes:
+        if folder.name == "INBOX" or folder.attributes or new.startswith(folder.name + self.delimiter):
             raise MailboxError("Mailbox cannot be renamed", "CANNOT")
         self._create_above(new)
         for name in [n for n in self.folders if n == old or n.startswith(old + self.delimiter)]:

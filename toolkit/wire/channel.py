@@ -6,6 +6,7 @@ together, and so does its budget of bytes. Client libraries read through `Channe
 
 import contextlib
 import io
+import select
 import socket
 import ssl
 import time
@@ -91,6 +92,8 @@ class Channel:
         self._deadline = time.monotonic() + timeout
         self._budget = 1 << 20
         self._waiting = True  # the greeting comes without a question
+        self._reader: io.BufferedReader | None = None
+        self._dry = False  # what was received already is all that may be read
         self.sock: socket.socket = socket.create_connection((host, port), timeout)
         # Commands leave in packets of their own; without this each one may wait for the last one's acknowledgement.
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -114,7 +117,23 @@ class Channel:
 
     def reader(self) -> io.BufferedReader:
         """A buffered reader over the connection as it is now; make a new one after `start_tls`."""
-        return io.BufferedReader(_Metered(self))
+        self._reader = io.BufferedReader(_Metered(self))
+        return self._reader
+
+    def pending(self) -> bool:
+        """Whether something waits to be read: in the reader's buffer, in the TLS layer, or at the socket."""
+        if self._reader is not None:
+            self._dry = True
+            try:
+                if self._reader.peek(1):
+                    return True
+            finally:
+                self._dry = False
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return True
+        waiting = select.poll()
+        waiting.register(self.sock, select.POLLIN)
+        return bool(waiting.poll(0))
 
     def claim(self, size: int) -> None:
         """Ask for `size` bytes that the server announced. Raises FloodError before a byte of them is read."""
@@ -149,8 +168,10 @@ class Channel:
         """Close, whatever state the connection is in."""
         self.sock.close()
 
-    def receive_into(self, buffer: "WriteableBuffer") -> int:
-        """Read what is there, within deadline and budget. 0 is the end."""
+    def receive_into(self, buffer: "WriteableBuffer") -> int | None:
+        """Read what is there, within deadline and budget. 0 is the end; None is nothing (see `pending`)."""
+        if self._dry:
+            return None
         self.sock.settimeout(self._left())
         size = self.sock.recv_into(buffer)
         self.traffic.received += size
@@ -179,5 +200,5 @@ class _Metered(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "WriteableBuffer") -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
         return self._channel.receive_into(buffer)

@@ -9,7 +9,6 @@ import contextlib
 import imaplib
 import io
 import re
-import select
 import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -198,11 +197,8 @@ class ImapSession:
         commands = [command]
         if not self.lists_status:
             commands += [b"STATUS " + quoted(name) + b" " + _STATUS_ITEMS for name in also]
-        if self.selected is not None and not self.idling:
-            commands.insert(0, b"NOOP")
-        answers = self._run(commands, budget=4 << 20)
-        listed = next(answer for answer, sent in zip(answers, commands, strict=True) if sent is command)
-        listed.expect("LIST")
+        answers = self._run_afresh(commands)
+        listed = answers[0].expect("LIST")
         folders, broken = read_list(listed.untagged.get("LIST", []))
         status: dict[bytes, FolderStatus] = {}
         for answer in answers:
@@ -219,10 +215,8 @@ class ImapSession:
         if not names:
             return {}
         commands = [b"STATUS " + quoted(name) + b" " + _STATUS_ITEMS for name in names]
-        if self.selected is not None and not self.idling:
-            commands.insert(0, b"NOOP")  # lets the server notice what is new where we are
         found: dict[bytes, FolderStatus] = {}
-        for answer in self._run(commands, budget=4 << 20):
+        for answer in self._run_afresh(commands):
             found |= read_status(answer.untagged.get("STATUS", []))
         return found
 
@@ -255,8 +249,7 @@ class ImapSession:
             commands = [] if self.selected == name else [b"EXAMINE " + quoted(name)]
             tags = self._send([*commands, b"IDLE"])
             for tag in tags[:-1]:
-                self._collect(tag)
-            self.selected = name
+                self.selected = name if self._collect(tag).ok else None
             self._idle_tag = tags[-1]
             while protocol._get_response() is not None:  # noqa: SLF001 - as above
                 if protocol.tagged_commands.get(self._idle_tag) is not None:
@@ -267,13 +260,10 @@ class ImapSession:
             return True
 
     def pending(self) -> bool:
-        """Whether the server has said something that waits to be read, in the TLS layer too."""
-        if self.channel is None:
+        """Whether the server has told of new mail since it idles, or has said something that waits to be read."""
+        if self._client is None or self.channel is None:
             return False
-        sock = self.channel.sock
-        if isinstance(sock, ssl.SSLSocket) and sock.pending():
-            return True
-        return bool(select.select([sock], [], [], 0)[0])
+        return "EXISTS" in self._client._imap.untagged_responses or self.channel.pending()  # noqa: SLF001 - as above
 
     def abort(self) -> None:
         """Break the connection under whoever waits for it in another thread."""
@@ -298,6 +288,18 @@ class ImapSession:
                 channel.begin(budget=budget)
                 answers += self._batch(commands[start : start + _BATCH])
             return answers
+
+    def _run_afresh(self, commands: list[bytes]) -> list[Answer]:
+        """As `_run`, the open mailbox opened anew before: its status would else be that of our last look.
+
+        NOOP would not do: Dovecot puts it off until the other commands of the batch are done.
+        """
+        if self.selected is None:
+            return self._run(commands)
+        opened, *answers = self._run([b"EXAMINE " + quoted(self.selected), *commands])
+        if not opened.ok:
+            self.selected = None
+        return answers
 
     def _batch(self, commands: list[bytes]) -> list[Answer]:
         tags = self._send(commands)

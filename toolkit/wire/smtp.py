@@ -59,12 +59,15 @@ class _Client(smtplib.SMTP):
     phase = "greeting"
 
     def __init__(self, helo: str, clock: Callable[[], datetime]) -> None:
-        super().__init__(local_hostname=helo)
+        super().__init__(local_hostname=helo or "localhost")
+        self._named = bool(helo)
         self.lines: list[ReplyLine] = []
         self._clock = clock
 
     def over(self, channel: Channel) -> None:
         self.channel = channel
+        if not self._named:
+            self.local_hostname = _own_name(channel.sock)
         self.sock = channel.sock
         self._reader = channel.reader()
 
@@ -105,7 +108,7 @@ class SmtpSession:
         self.route = route
         self.sent = 0  # messages tried on this connection
         self._clock = clock
-        self._client = _Client(route.helo or socket.getfqdn(), clock)
+        self._client = _Client(route.helo, clock)
         self._opening: tuple[ReplyLine, ...] = ()  # the replies up to the login
         self._identity: tuple[str, str | None, str | None] = route.host, None, None  # remote, TLS version, cipher
 
@@ -322,6 +325,18 @@ class SmtpSession:
             with contextlib.suppress(OSError, EOFError, WireError, smtplib.SMTPException):
                 self._client.docmd("quit")
         self.close()
+
+
+def _own_name(sock: socket.socket) -> str:
+    """What to say in EHLO: this machine's name where it is qualified, else the address (RFC 5321, section 4.1.4).
+
+    Nothing is looked up: a slow resolver must not hold up a message.
+    """
+    name = socket.gethostname()
+    if "." in name and name.isascii():
+        return name
+    address = sock.getsockname()[0].partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
 def _encoded(text: str) -> str:
