@@ -112,7 +112,7 @@ def read_ours(settings: Settings, store: SeedStore, run_id: str) -> Reading:
     finally:
         loop.close()
     result.located = max(seen) - began
-    result.found = Counter(one.report.placement.folder for one in live.values() if one.report is not None)
+    result.found = dict(Counter(one.report.placement.folder for one in live.values() if one.report is not None))
     return result
 
 
@@ -131,7 +131,7 @@ def read_plain(settings: Settings, store: SeedStore, threads: int) -> Reading:
 
     result, began = Reading(), time.monotonic()
     with ThreadPoolExecutor(threads) as pool:
-        result.found = Counter(folder for folders in pool.map(one, settings.inbox) for folder in folders)
+        result.found = dict(Counter(folder for folders in pool.map(one, settings.inbox) for folder in folders))
     result.located = result.ended = time.monotonic() - began
     return result
 
@@ -141,7 +141,7 @@ def whole_probe(settings: Settings, store: SeedStore) -> Reading:
     began = time.monotonic()
     report = ProbeRun(settings, Selection.of(settings), store).run()
     ended = time.monotonic() - began
-    return Reading(ended, ended, Counter(seed.placement.folder or seed.placement.verdict for seed in report.seeds))
+    return Reading(ended, ended, dict(Counter(seed.placement.folder or seed.placement.verdict for seed in report.seeds)))
 
 
 def main(way: str, job: str) -> None:

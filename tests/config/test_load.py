@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import HealthCheck, example, given, settings, strategies
 from pydantic.fields import FieldInfo
 
 from tests.config.files import GOOD, INBOX, ROUTE, STREAM, faults, write
@@ -230,6 +230,7 @@ _files = strategies.dictionaries(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=_files)
+@example(raw={"[key]": {}, "store": {}})
 def test_no_content_of_a_toml_file_crashes_the_loader(
     raw: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

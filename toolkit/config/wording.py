@@ -31,9 +31,11 @@ def describe(error: ValidationError, raw: dict[str, Any]) -> list[tuple[Keys, Fa
 
 
 def _fault(details: ErrorDetails, raw: dict[str, Any]) -> tuple[Keys, Fault]:
-    keys: Keys = tuple(key for key in details["loc"] if key != "[key]")
-    if details["type"] == "extra_forbidden":
+    keys: Keys = details["loc"]
+    if details["type"] == "extra_forbidden":  # what stands in the file, even where it is called "[key]"
         return keys, Fault(place_of(raw, keys[:-1]), _unknown(keys))
+    if keys[-1:] == ("[key]",):  # pydantic's mark for a fault of a key, not of its value
+        keys = keys[:-1]
     if details["type"] == "literal_error":
         return keys, _not_allowed(keys, details, raw)
     return keys, Fault(place_of(raw, keys), _sentence(keys, details))
