@@ -33,6 +33,7 @@ class Link:
     text: str
     anchor: str
     late: str = ""  # the time to deliver, where it was too long
+    after: str = ""  # what parts it from the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ class Entry:
     """One line. `head` names what its messages have in common; empty where the one link says it all."""
 
     head: str
-    links: tuple[Link, ...]
-    whole: str  # "all 5 messages" in place of the links, where nothing of this inbox or mail is left out
+    links: tuple[Link, ...]  # one that stands for all, where no message to this inbox is left out
     more: str
     seeds: tuple[SeedView, ...]
     reply: tuple[str, ...]  # the one that decided, its first lines; none where no reply did
@@ -75,7 +75,7 @@ class Entry:
     @property
     def names(self) -> str:
         """The messages on one line, as a terminal shows them."""
-        told = self.whole or ", ".join(link.text + (f" ({link.late})" if link.late else "") for link in self.links)
+        told = "".join(link.text + (f" ({link.late})" if link.late else "") + link.after for link in self.links)
         return f"{self.head}: {told}{self.more}" if self.head else told + self.more
 
 
@@ -100,9 +100,7 @@ def _fate(seed: SeedView) -> tuple[object, ...]:
     )
 
 
-def _collected(
-    seeds: Iterable[SeedView], key: Callable[[SeedView], tuple[object, ...] | str]
-) -> list[list[SeedView]]:
+def _collected(seeds: Iterable[SeedView], key: Callable[[SeedView], tuple[object, ...] | str]) -> list[list[SeedView]]:
     made: dict[object, list[SeedView]] = {}
     for seed in seeds:
         made.setdefault(key(seed), []).append(seed)
@@ -129,39 +127,54 @@ def entries(seeds: Sequence[SeedView], sent: Mapping[str, int], words: Words) ->
     for fate in _collected(seeds, _fate):
         by_inbox, by_lane = _collected(fate, _inbox), _collected(fate, _lane)
         if len(by_inbox) <= len(by_lane):
-            made += [_entry(members, _inbox, _lane, sent, words) for members in by_inbox]
+            made += [_entry(members, _inbox, sent, words) for members in by_inbox]
         else:
-            made += [_entry(members, _lane, _inbox, sent, words) for members in by_lane]
+            made += [_entry(members, _lane, sent, words) for members in by_lane]
     return tuple(sorted(made, key=lambda entry: -len(entry.seeds)))
 
 
 def _entry(
     members: Sequence[SeedView],
     head: Callable[[SeedView], str],
-    tail: Callable[[SeedView], str],
     sent: Mapping[str, int],
     words: Words,
 ) -> Entry:
     first = members[0]
-    whole = ""
+    left = len(members) - _LINKS
+    shown = members if left <= 1 else members[:_LINKS]
     if len(members) == 1:
-        links = [Link(first.path, first.anchor, first.time if first.late else "")]
+        links = [Link(first.path, first.anchor, _late(first))]
     elif head is _inbox and len(members) == sent[first.inbox] and not any(seed.late for seed in members):
-        whole = words.count("look.all_of_inbox", len(members))
-        links = [Link(whole, first.anchor)]
+        links, left = [Link(words.count("look.all_of_inbox", len(members)), first.anchor)], 0
+    elif head is _inbox:
+        links = _by_route(shown)
     else:
-        links = [Link(tail(seed), seed.anchor, seed.time if seed.late else "") for seed in members]
-    left = len(links) - _LINKS
-    shown = links if left <= 1 else links[:_LINKS]
+        links = [Link(seed.inbox, seed.anchor, _late(seed), ", ") for seed in shown[:-1]]
+        links.append(Link(shown[-1].inbox, shown[-1].anchor, _late(shown[-1])))
     return Entry(
         head=head(first) if len(members) > 1 else "",
-        links=tuple(shown),
-        whole=whole,
+        links=tuple(links),
         more=words.count("clip.items", left) if left > 1 else "",
         seeds=tuple(members),
         reply=_reply(first, words),
         note=_note(members, words),
     )
+
+
+def _late(seed: SeedView) -> str:
+    return seed.time if seed.late else ""
+
+
+def _by_route(seeds: Sequence[SeedView]) -> list[Link]:
+    """The mails of one inbox, the route said once for those that share it."""
+    links = []
+    parts = _collected(seeds, lambda seed: seed.route)
+    for part in parts:
+        for seed in part:
+            last = seed is part[-1]
+            after = ", " if not last else "; " if part is not parts[-1] else ""
+            links.append(Link(seed.lane if last else seed.stream, seed.anchor, _late(seed), after))
+    return links
 
 
 def _reply(seed: SeedView, words: Words) -> tuple[str, ...]:

@@ -76,7 +76,8 @@ def _translated(text: str, words: Words, depth: int = 2) -> str:
     return words(
         key,
         **{
-            name: (_translated(value, words, depth - 1) if name == "inner" and depth else "") or clip(value, _LINE, words)
+            name: (_translated(value, words, depth - 1) if name == "inner" and depth else "")
+            or clip(value, _LINE, words)
             for name, value in values
         },
     )

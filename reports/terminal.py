@@ -1,16 +1,21 @@
-"""The placements of a run in a terminal: the answer, and a table that fits.
+"""The placements of a run in a terminal: a matrix that fits, what it cannot say, and the answer.
 
-Where every stream finds room beside the others, a matrix; else a line per message. Colour and NO_COLOR are the
-console's to decide; whoever prints chooses the console.
+The matrix tells as much as the width allows: folder, tab and seconds beside each verdict, else sign and short word,
+else the same in several blocks. Colour and NO_COLOR are the console's to decide; whoever prints chooses the console.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
-from reports.attention import group_key
+from reports.attention import Group
+from reports.entries import Entry
 from reports.evidence import SeedView
+from reports.matrix import Head, Matrix
 from reports.placement import PlacementView, placement_view
 from reports.words import Lang
 from toolkit.model.placement import ProbeReport, Verdict
@@ -23,11 +28,13 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _COLOURS = {"good": "green", "aside": "blue", "bad": "red", "unknown": "magenta"}
-_GAP = 2  # columns between two columns
-_NAMES = 24  # cells that a name of an inbox, a stream or a route may take at most
-_FLOOR = 10  # cells that it keeps when room is short
-_PLACE = (21, 40)  # the least and the most cells of a placement
-_REPLY = (18, 200)
+_SHORT = 12  # cells that a short verdict takes at most
+_HEAD = 14  # cells that the name of an inbox keeps when room is short
+_NAMES = 24  # cells that it may take at most
+_FLOOR = 4  # cells that a column keeps whatever happens
+_FULL = 40  # cells of a verdict with its folder and time
+_LINES = 3  # lines that a group may have below the matrix
+_CODE = re.compile(r"^\d{3}[ -]")  # that a reply repeats on each of its lines
 _NOTE = 300  # characters of what else went wrong; the page has the whole
 
 
@@ -38,53 +45,45 @@ def _plain(text: str, console: "Console", style: str = "") -> "Text":
     return Text(text.encode(console.encoding, "replace").decode(console.encoding), style=style)
 
 
-def _remarks(seed: SeedView, view: PlacementView) -> list[str]:
-    return [view.words(f"terminal.{key}") for key in ("late", "seen") if getattr(seed, key)]
+# -- the matrix -------------------------------------------------------------------------------------------------------
 
 
-def _place(seed: SeedView, view: PlacementView, console: "Console", *further: str) -> "Text":
-    """Sign and word in the verdict's colour, then the folder or tab and what else there is to say."""
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some columns of a matrix as they are printed. `full`: with folder, tab and seconds."""
+
+    heads: tuple["Text", ...]
+    rows: tuple[tuple["Text", ...], ...]
+    widths: tuple[int, ...]
+    gap: int
+    full: bool
+
+
+def _full_cell(seed: SeedView, view: PlacementView, console: "Console") -> "Text":
+    """Sign and word in the verdict's colour, then the folder or tab, the time, and whether it is late or read."""
     text = _plain(f"{seed.badge.symbol} {seed.badge.word}", console, _COLOURS[seed.badge.tone])
-    rest = ", ".join(part for part in (seed.where, *further, *_remarks(seed, view)) if part)
+    marks = [view.words(f"terminal.{key}") for key in ("late", "seen") if getattr(seed, key)]
+    rest = ", ".join(part for part in (seed.where, seed.time, *marks) if part)
     return text.append_text(_plain(f" {rest}" if rest else "", console, "default"))
 
 
-def _explains(seed: SeedView) -> str:
-    """The line that says most: why nobody could look or what came back, else the server's reply."""
-    told = seed.verdict in (Verdict.UNREADABLE, Verdict.BOUNCED)
-    return (seed.reason if told else "") or seed.reply or seed.reason
+def _short_word(seed: SeedView, view: PlacementView) -> str:
+    """The verdict in one short word: which tab where its name is short, and what is wrong with one in the inbox."""
+    if seed.verdict is Verdict.TAB and _is_short(seed.where):
+        return seed.where
+    if seed.verdict is Verdict.INBOX and (seed.late or seed.seen):
+        return view.words("short.late" if seed.late else "short.seen")
+    return view.words(f"short.{seed.verdict.value}")
 
 
-def _room(natural: Sequence[int], floors: Sequence[int], width: int) -> list[int]:
-    """Widths of columns that fit together: the widest gives way first, and none below its floor while another can."""
-    widths = list(natural)
-    while sum(widths) + _GAP * (len(widths) - 1) > width:
-        above = [place for place, floor in enumerate(floors) if widths[place] > floor]
-        widest = max(above or range(len(widths)), key=widths.__getitem__)
-        widths[widest] -= 1
-    return widths
+def _is_short(name: str) -> bool:
+    from rich.cells import cell_len  # noqa: PLC0415 - late, as above
+
+    return bool(name) and cell_len(name) <= _SHORT - 2
 
 
-def _table(
-    heads: Sequence["Text"],
-    rows: Sequence[Sequence["Text"]],
-    widths: Sequence[int],
-    console: "Console",
-    right: int = -1,
-) -> "Table":
-    """A table of exactly these widths; what is longer ends in an ellipsis. Column `right` is flush right."""
-    from rich import box  # noqa: PLC0415 - late, as above
-    from rich.table import Table  # noqa: PLC0415 - late, as above
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
-    overflow: Literal["crop", "ellipsis"] = "crop" if console.options.ascii_only else "ellipsis"
-    for place, (head, width) in enumerate(zip(heads, widths, strict=True)):
-        table.add_column(
-            head, width=width, no_wrap=True, overflow=overflow, justify="right" if place == right else "left"
-        )
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _short_cell(seed: SeedView, view: PlacementView, console: "Console") -> "Text":
+    return _plain(f"{seed.badge.symbol} {_short_word(seed, view)}", console, _COLOURS[seed.badge.tone])
 
 
 def _natural(heads: Sequence["Text"], rows: Sequence[Sequence["Text"]]) -> list[int]:
@@ -95,70 +94,166 @@ def _natural(heads: Sequence["Text"], rows: Sequence[Sequence["Text"]]) -> list[
     ]
 
 
-def _matrix(view: PlacementView, console: "Console") -> "Table | None":
-    """Inboxes down, streams across; None where that does not fit, or says no more than a list."""
-    streams = tuple(dict.fromkeys(seed.stream for seed in view.seeds))
-    if len(streams) < 2 or len(view.matrices) > 1:
+def _head(head: Head, console: "Console") -> "Text":
+    return _plain("\n", console).join(_plain(part, console) for part in (head.name, head.under) if part)
+
+
+def _row_head(head: Head, console: "Console") -> "Text":
+    return _plain(head.label, console)
+
+
+def _block(
+    matrix: Matrix, columns: Sequence[int], view: PlacementView, console: "Console", *, forced: bool = False
+) -> _Block | None:
+    """These columns in the richest form that fits; None where none does. `forced`: names give way until it fits."""
+    heads = (_plain(matrix.corner, console), *(_head(matrix.columns[place], console) for place in columns))
+    for full, first, most, gap in ((True, _NAMES, _FULL, 2), (False, _NAMES, _NAMES, 2), (False, _HEAD, _SHORT, 1)):
+        cell = _full_cell if full else _short_cell
+        rows = tuple(
+            (
+                _row_head(row.head, console),
+                *(
+                    _plain("\n", console).join(cell(seed, view, console) for seed in row.cells[place])
+                    for place in columns
+                ),
+            )
+            for row in matrix.rows
+        )
+        natural = _natural(heads, rows)
+        widths = [min(natural[0], first), *(min(width, most) for width in natural[1:])]
+        whole = all(width <= most for width in natural[1:])
+        if sum(widths) + gap * (len(widths) - 1) <= console.width and (whole or not full):
+            return _Block(heads, rows, tuple(widths), gap, full)
+    if not forced:
         return None
-    cells: dict[str, dict[str, list[SeedView]]] = {}
-    for seed in view.seeds:
-        cells.setdefault(seed.inbox, {}).setdefault(seed.stream, []).append(seed)
-    heads = [_plain(name, console) for name in (view.words("terminal.inbox"), *streams)]
-    rows = [
-        [
-            _plain(inbox, console),
-            *(
-                _plain("\n", console).join(_place(seed, view, console, seed.time) for seed in row.get(stream, ()))
-                for stream in streams
-            ),
-        ]
-        for inbox, row in cells.items()
-    ]
-    widths = _natural(heads, rows)
-    fits = sum(widths) + _GAP * (len(widths) - 1) <= console.width
-    return _table(heads, rows, widths, console) if fits else None
+    while sum(widths) + gap * (len(widths) - 1) > console.width and max(widths) > _FLOOR:
+        widths[widths.index(max(widths))] -= 1
+    return _Block(heads, rows, tuple(widths), gap, full=False)
 
 
-def _listing(seeds: Sequence[SeedView], view: PlacementView, console: "Console") -> "Table":
-    """A line per message. Times keep their width; replies, placements and names give way in that order."""
-    names = ["inbox", "stream", *(["route"] if len(view.matrices) > 1 else [])]
-    heads = [_plain(view.words(f"terminal.{name}"), console) for name in (*names, "placement", "time", "reply")]
-    rows = [
-        [
-            *(_plain(getattr(seed, name), console) for name in names),
-            _place(seed, view, console),
-            _plain(seed.time, console),
-            _plain(_explains(seed), console),
-        ]
-        for seed in seeds
-    ]
-    natural = _natural(heads, rows)
-    time = len(names) + 1
-    most = [_NAMES] * len(names) + [_PLACE[1], natural[time], _REPLY[1]]
-    least = [_FLOOR] * len(names) + [_PLACE[0], natural[time], _REPLY[0]]
-    return _table(heads, rows, _room(list(map(min, natural, most)), least, console.width), console, right=time)
+def _blocks(matrix: Matrix, columns: Sequence[int], view: PlacementView, console: "Console") -> Iterator[_Block]:
+    """The matrix in as few blocks as fit: by route first, then as many columns as go side by side."""
+    made = _block(matrix, columns, view, console, forced=len(columns) == 1)
+    if made:
+        yield made
+        return
+    routes = [list(group) for _, group in groupby(sorted(columns, key=_route(matrix)), key=_route(matrix))]
+    if len(routes) > 1:
+        for part in routes:
+            yield from _blocks(matrix, part, view, console)
+        return
+    size = next(
+        size for size in range(len(columns) - 1, 0, -1) if size == 1 or _block(matrix, columns[:size], view, console)
+    )
+    yield from _blocks(matrix, columns[:size], view, console)
+    yield from _blocks(matrix, columns[size:], view, console)
 
 
-def print_view(view: PlacementView, console: "Console") -> None:
-    """Print the answer and the table. No line is wider than the console, and no string of a stranger is markup."""
+def _route(matrix: Matrix) -> Callable[[int], int]:
+    order = list(dict.fromkeys(head.under for head in matrix.columns))
+    return lambda place: order.index(matrix.columns[place].under)
 
-    def say(text: str, style: str = "") -> None:
-        console.print(_plain(text, console, style), highlight=False)
 
-    head = view.head
-    table = _matrix(view, console)
-    if view.seeds:
-        console.print(table or _listing(view.seeds, view, console))
-        console.print()
-    look = [seed for seed in view.seeds if group_key(seed) not in (None, "by-owner")]
-    if table and look:
+def _table(block: _Block, console: "Console") -> "Table":
+    """A table of exactly these widths; what is longer ends in an ellipsis."""
+    from rich import box  # noqa: PLC0415 - late, as above
+    from rich.table import Table  # noqa: PLC0415 - late, as above
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, block.gap - 1, 0, 0))
+    for head, width in zip(block.heads, block.widths, strict=True):
+        table.add_column(head, width=width, no_wrap=True, overflow=_overflow(console))
+    for row in block.rows:
+        table.add_row(*row)
+    return table
+
+
+def _overflow(console: "Console") -> Literal["crop", "ellipsis"]:
+    return "crop" if console.options.ascii_only else "ellipsis"
+
+
+# -- what the matrix cannot say ----------------------------------------------------------------------------------------
+
+
+def _is_news(entry: Entry, group: Group, *, full: bool) -> bool:
+    """Whether the entry tells more than the matrix does. `full`: the matrix tells folders, tabs and times."""
+    first = entry.first
+    if entry.reply or entry.reasons:
+        return True
+    if full:
+        return False
+    return group.key in ("late", "seen") or (
+        bool(entry.where) and not (first.verdict is Verdict.TAB and _is_short(first.where))
+    )
+
+
+def _lines(entry: Entry, group: Group, view: PlacementView, console: "Console") -> Iterator["Text"]:
+    """The entry on one line where that is enough, else on two: what it is about, and what was said."""
+    first, *others = entry.reply or ("",)
+    told = " ".join((first, *(_CODE.sub("", line) for line in others)))
+    told = told or "; ".join(said.plain for said in entry.reasons)
+    mark = _plain(f"{entry.badge.symbol} ", console, _COLOURS[entry.badge.tone])
+    if group.key == "unreadable":  # the mailbox is what matters, not which messages nobody could look for
+        yield mark + _plain(f"{entry.first.inbox}: {told}", console, "default")
+        return
+    label = entry.where or (view.words(f"short.{group.key}") if group.key in ("late", "seen") else entry.badge.word)
+    about = mark + _plain(f"{label}  {entry.names}", console, "default")
+    rest = _plain(told, console, "default")
+    if not told:
+        yield about
+    elif about.cell_len + 2 + rest.cell_len <= console.width:
+        yield about + _plain("  ", console) + rest
+    else:
+        yield about
+        yield _plain("  ", console) + rest
+
+
+def _list(view: PlacementView, console: "Console", *, full: bool, page: bool) -> Iterator["Text"]:
+    """What is worth saying below the matrix, group by group, each cut after a few lines."""
+    for group in view.groups:
+        if group.key == "by-owner":
+            continue
+        news = [entry for entry in group.entries if _is_news(entry, group, full=full)]
+        shown = news if len(news) == _LINES + 1 else news[:_LINES]
+        for entry in shown:
+            yield from _lines(entry, group, view, console)
+        left = sum(len(entry.seeds) for entry in news[len(shown) :])
+        if left:
+            more = view.words.count("terminal.more", left, what=group.badge.word)
+            yield _plain(f"  {more}{view.words('terminal.see_page') if page else ''}", console)
+
+
+def print_view(view: PlacementView, console: "Console", *, page: bool = True) -> None:
+    """Print the matrix, what it cannot say, and the answer. No line is wider than the console, and no string of a
+    stranger is markup. `page`: there is a page that has the rest."""
+
+    def say(text: "Text | str", style: str = "", *, wrap: bool = True) -> None:
+        line = _plain(text, console, style) if isinstance(text, str) else text
+        console.print(line, highlight=False, no_wrap=not wrap, overflow=None if wrap else _overflow(console), crop=True)
+
+    full = True
+    for matrix in view.matrices:
+        if len(view.matrices) > 1:
+            say(matrix.caption, "bold")
+        if matrix.bands:
+            for block in _blocks(matrix, range(len(matrix.columns)), view, console):
+                console.print(_table(block, console))
+                console.print()
+                full = full and block.full
+        if matrix.folded:
+            say(matrix.folded_title)
+            console.print()
+    news = list(_list(view, console, full=full, page=page))
+    if news:
         say(view.words("look.heading"), "bold")
-        console.print(_listing(look, view, console))
+        for line in news:
+            say(line, wrap=False)
         console.print()
+    head = view.head
     say(head.answer, "bold")
-    for line in (head.range, head.attention, head.unjudged, head.by_owner, *(note[:_NOTE] for note in view.notes)):
-        if line:
-            say(line)
+    notes = (note.plain[:_NOTE] for note in view.notes)
+    for text in (head.range, head.attention, head.unjudged, head.by_owner, *notes):
+        if text:
+            say(text)
 
 
 def print_placements(
@@ -168,6 +263,7 @@ def print_placements(
     lang: Lang = "en",
     timezone: ZoneInfo | None = None,
     rules_inboxes: "Collection[str]" = (),
+    page: bool = True,
 ) -> None:
     """Print where the seeds of a run landed.
 
@@ -177,6 +273,7 @@ def print_placements(
         lang: of the words that are ours.
         timezone: of the few times that are shown; UTC where none is given.
         rules_inboxes: as in `placement_view`.
+        page: whether a page is written too, which what is cut short refers to.
     """
     view = placement_view(
         report,
@@ -185,4 +282,4 @@ def print_placements(
         generated_at=datetime.now(UTC),
         rules_inboxes=rules_inboxes,
     )
-    print_view(view, console)
+    print_view(view, console, page=page)

@@ -4,13 +4,16 @@ A seed must be treated as the stream's real mail is, so nothing is added that a 
 header and one short line in the body.
 """
 
+import base64
 import email
 import email.message
 import email.policy
+import quopri
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -25,7 +28,12 @@ _SIGNED = (
     b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"cc", b"mime-version", b"content-type",
     b"content-transfer-encoding", b"list-unsubscribe", b"list-unsubscribe-post", TOKEN_HEADER.lower().encode(),
 )  # fmt: skip
-_OURS = ("from", "to", "cc", "bcc", "subject", "date", "message-id", "dkim-signature", "return-path", "received")
+_OURS = (
+    "from", "to", "cc", "bcc", "subject", "date", "message-id", "dkim-signature", "return-path", "received",
+    TOKEN_HEADER.lower(),
+)  # fmt: skip
+_LONGEST_LINE = 998  # bytes without the line end (RFC 5322, section 2.1.1)
+_SEALED = ("message/", "multipart/signed", "multipart/encrypted")  # a word more inside would be another mail
 
 _POLICY = email.policy.SMTP.clone(cte_type="7bit", refold_source="none")
 
@@ -48,15 +56,18 @@ def compose(stream: Stream, identity: SeedIdentity) -> bytes:
     """The whole message, signed where the stream says so, 7-bit clean, with CRLF line ends. Raises ComposeError."""
     try:
         message = _template(stream) if stream.template is not None else _plain(stream)
-        _mark_body(message, identity.token)
+        for part in list(_text_parts(message)):
+            _mark(part, identity.token)
+        for part in message.walk():
+            _make_sendable(part)
         message["From"] = stream.from_
         message["To"] = identity.address
         message["Subject"] = stream.subject
         message["Date"] = format_datetime(identity.created_at)
         if "mime-version" not in message:
             message["MIME-Version"] = "1.0"
-        raw = _ours(identity, _unsubscribe(message, stream)) + message.as_bytes(policy=_POLICY)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raw = _ours(identity, _unsubscribe(message, stream)) + _written(message)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ComposeError(f'stream "{stream.name}": the message cannot be made: {error}') from error
     return _sign(raw, stream.dkim, stream.name) + raw if stream.dkim is not None else raw
 
@@ -93,33 +104,105 @@ def _plain(stream: Stream) -> EmailMessage:
     return message
 
 
-def _text_parts(message: EmailMessage) -> Iterator[EmailMessage]:
-    for part in message.walk():
-        if (
-            isinstance(part, EmailMessage)
-            and part.get_content_type() in ("text/plain", "text/html")
-            and not part.is_attachment()
-        ):
-            yield part
+def _text_parts(message: MIMEPart) -> Iterator[MIMEPart]:
+    """The texts that a reader sees: neither attachments nor what is inside an attached or a signed message."""
+    if message.get_content_type().startswith(_SEALED):
+        return
+    if message.is_multipart():
+        for part in message.iter_parts():
+            yield from _text_parts(part)
+    elif message.get_content_type() in ("text/plain", "text/html") and not message.is_attachment():
+        yield message
 
 
-def _mark_body(message: EmailMessage, token: str) -> None:
-    """The token as the last line of each text; in HTML as a comment."""
-    for part in list(_text_parts(message)):
-        text = part.get_content()
-        kept = [
-            (name, str(part[name])) for name in ("Content-ID", "Content-Language", "Content-Disposition") if part[name]
-        ]
-        if part.get_content_subtype() == "html":
-            mark = f"<!-- {token} -->"
-            head, closing, tail = text.rpartition("</body>")
-            text = head + mark + closing + tail if closing else tail + mark
-            part.set_content(text, subtype="html")
-        else:
-            part.set_content(f"{text.rstrip()}\n\n{token}\n")
-        for name, value in kept:
+def _mark(part: MIMEPart, token: str) -> None:
+    """The token as the last line of a text; in HTML as a comment. Every other byte of it stays as it is."""
+    body = _decoded(part)
+    charset = part.get_content_charset("us-ascii")
+    try:
+        text = body.decode(charset)
+    except (LookupError, ValueError):
+        charset = "latin-1"  # what cannot be read passes through: each byte is a sign, and back
+        text = body.decode(charset)
+    if part.get_content_subtype() == "html":
+        ends = [found.start() for found in re.finditer(r"</body\s*>", text, re.IGNORECASE)]
+        at = ends[-1] if ends else len(text)
+        text = f"{text[:at]}<!-- {token} -->{text[at:]}"
+    else:
+        text = f"{text.rstrip()}\n\n{token}\n"
+    _encode(part, text.encode(charset))
+
+
+def _make_sendable(part: email.message.Message) -> None:
+    """Header fields in ASCII, and a body of short lines of ASCII: what every server takes."""
+    fields = list(part.raw_items())
+    if any(not str(value).isascii() for _, value in fields):
+        for name in part.keys():  # noqa: SIM118 - a message is no mapping
             del part[name]
-            part[name] = value
+        for name, value in fields:
+            if str(value).isascii():
+                part.set_raw(name, value)
+            else:
+                part[name] = re.sub(r"\r?\n(?=[ \t])", "", _repaired(str(value)))
+    if not part.is_multipart() and not _is_sendable(_payload(part)):
+        _encode(part, _decoded(part))
+
+
+def _repaired(value: str) -> str:
+    """The text of a header field that stands in the file in plain eight bits."""
+    octets = value.encode("utf-8", "surrogateescape")
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+def _decoded(part: email.message.Message) -> bytes:
+    body = part.get_payload(decode=True)
+    return body if isinstance(body, bytes) else b""
+
+
+def _payload(part: email.message.Message) -> bytes:
+    """The body as it would travel."""
+    return str(part.get_payload()).encode("utf-8", "surrogateescape")
+
+
+def _is_sendable(body: bytes) -> bool:
+    return body.isascii() and all(len(line) <= _LONGEST_LINE for line in body.splitlines())
+
+
+def _encode(part: email.message.Message, body: bytes) -> None:
+    """Put a body into a part: in the part's own transfer encoding (RFC 2045, section 6) where that can carry it."""
+    before = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+    is_text = part.get_content_maintype() == "text"
+    lines = re.split(rb"\r\n|\r|\n", body)
+    if before == "base64" or (not is_text and not _is_sendable(body)):
+        now, payload = "base64", base64.encodebytes(b"\r\n".join(lines) if is_text else body)
+    elif before == "quoted-printable" or not _is_sendable(body):
+        now, payload = "quoted-printable", quopri.encodestring(b"\n".join(lines))
+    else:
+        now, payload = "7bit", b"\n".join(lines)
+    part.set_payload(payload.decode("ascii"))
+    if now != (before or "7bit"):
+        del part["Content-Transfer-Encoding"]
+        part["Content-Transfer-Encoding"] = now
+
+
+def _written(message: EmailMessage) -> bytes:
+    """The message as it will be sent, looked over once more. Raises ValueError."""
+    for name in ("From", "To", "Subject"):
+        # An encoded word may hold anything; decoded and written out it would be fields of its own.
+        if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in str(message[name])):
+            raise ValueError(f"{name} holds a control character in an encoded word")
+    raw = message.as_bytes(policy=_POLICY)
+    if not raw.isascii():
+        raise ValueError("it holds bytes beyond ASCII where they cannot be encoded")
+    if longest := next((line for line in raw.split(b"\r\n") if len(line) > _LONGEST_LINE), None):
+        start = longest[:40].decode("ascii")
+        raise ValueError(
+            f'the line "{start}…" has {len(longest)} bytes; {_LONGEST_LINE} is the most that RFC 5322 allows'
+        )
+    return raw
 
 
 def _ours(identity: SeedIdentity, more: list[str]) -> bytes:

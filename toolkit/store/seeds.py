@@ -72,7 +72,7 @@ class SeedStore:
     """The store as the probe sees it. Safe to use from many threads."""
 
     def __init__(self, engine: sa.Engine, *, clock: Callable[[], datetime] = _now) -> None:
-        self._engine = engine
+        self.engine = engine
         self._clock = clock
 
     @classmethod
@@ -82,7 +82,7 @@ class SeedStore:
 
     def close(self) -> None:
         """Let the connections go."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     # -- runs --------------------------------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ class SeedStore:
         """Write down that this process probes. Returns the run's id."""
         process, now = this_process(), self._clock()
         run_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(
                 run.insert().values(
                     run_id=run_id,
@@ -106,17 +106,17 @@ class SeedStore:
 
     def heartbeat(self, run_id: str) -> None:
         """A sign of life, due several times in each LEASE."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(run.update().where(run.c.run_id == run_id).values(heartbeat_at=self._clock()))
 
     def finish_run(self, run_id: str) -> None:
         """The run has done all that it began."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(run.update().where(run.c.run_id == run_id).values(finished_at=self._clock()))
 
     def leave_run(self, run_id: str) -> None:
         """The run ends before its time: the next one goes on with it."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(run.update().where(run.c.run_id == run_id).values(heartbeat_at=_LONG_AGO))
 
     def is_over(self, run_id: str) -> bool:
@@ -131,7 +131,7 @@ class SeedStore:
 
     def power_was_cut(self, run_id: str) -> bool:
         """Whether the machine may have gone down under this run, and with it the last of what it wrote hastily."""
-        if self._engine.dialect.name != "sqlite":
+        if self.engine.dialect.name != "sqlite":
             return False
         with self._reading() as connection:
             boot = connection.execute(sa.select(run.c.boot).where(run.c.run_id == run_id)).scalar()
@@ -153,7 +153,7 @@ class SeedStore:
         """As `plan`; None where another run was quicker, on a server that lets both look at once."""
         unfinished = sa.select(run.c.run_id).where(run.c.finished_at.is_(None))
         judged = seed.c.owner.in_(unfinished) & (seed.c.created_at >= since)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             # Newest last: it replaces what the same run may have judged before.
             query = seed.select().where(sa.or_(seed.c.concluded_at.is_(None), judged))
             rows = connection.execute(query.order_by(seed.c.created_at, seed.c.seed_id))
@@ -178,7 +178,7 @@ class SeedStore:
         dead = [one for one in unfinished if one != run_id and self.is_over(one)]
         if dead:
             mine = seed.c.seed_id.in_([one.seed_id for one in judged]) & seed.c.owner.in_(dead)
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 connection.execute(seed.update().where(mine & seed.c.concluded_at.is_not(None)).values(owner=run_id))
                 connection.execute(run.update().where(run.c.run_id.in_(dead)).values(finished_at=run.c.heartbeat_at))
 
@@ -217,7 +217,7 @@ class SeedStore:
     def _change(
         self, seed_id: str, owner: str, values: Json, seen: Sequence[Observation], *, hasty: bool = False
     ) -> bool:
-        with self._engine.connect().execution_options(hasty=hasty) as connection, connection.begin():
+        with self.engine.connect().execution_options(hasty=hasty) as connection, connection.begin():
             mine = (seed.c.seed_id == seed_id) & (seed.c.owner == owner) & seed.c.concluded_at.is_(None)
             if connection.execute(seed.update().where(mine).values({"owner": owner, **values})).rowcount != 1:
                 return False
@@ -238,7 +238,7 @@ class SeedStore:
         return True
 
     def _reading(self) -> sa.Connection:
-        return self._engine.connect().execution_options(reading=True)
+        return self.engine.connect().execution_options(reading=True)
 
 
 def _is_json(column: str) -> bool:
