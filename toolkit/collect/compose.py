@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from pathlib import Path
 
 import dkim
@@ -60,13 +61,17 @@ def compose(stream: Stream, identity: SeedIdentity) -> bytes:
             _mark(part, identity.token)
         for part in message.walk():
             _make_sendable(part)
-        message["From"] = stream.from_
+        # A name with a dot in it needs quotation marks (RFC 5322, section 3.2.5); the configuration does not.
+        sender = Address(parseaddr(stream.from_)[0], addr_spec=stream.from_address)
+        _no_controls("From", str(sender))
+        _no_controls("Subject", stream.subject)
+        message["From"] = sender
         message["To"] = identity.address
         message["Subject"] = stream.subject
         message["Date"] = format_datetime(identity.created_at)
         if "mime-version" not in message:
             message["MIME-Version"] = "1.0"
-        raw = _ours(identity, _unsubscribe(message, stream)) + _written(message)
+        raw = _written(_ours(identity, _unsubscribe(message, stream)), message)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ComposeError(f'stream "{stream.name}": the message cannot be made: {error}') from error
     return _sign(raw, stream.dkim, stream.name) + raw if stream.dkim is not None else raw
@@ -144,6 +149,8 @@ def _make_sendable(part: email.message.Message) -> None:
                 part.set_raw(name, value)
             else:
                 part[name] = re.sub(r"\r?\n(?=[ \t])", "", _repaired(str(value)))
+    if part.get_content_maintype() == "multipart" and not part.is_multipart():
+        raise ValueError("its multipart body has no parts")
     if not part.is_multipart() and not _is_sendable(_payload(part)):
         _encode(part, _decoded(part))
 
@@ -188,20 +195,21 @@ def _encode(part: email.message.Message, body: bytes) -> None:
         part["Content-Transfer-Encoding"] = now
 
 
-def _written(message: EmailMessage) -> bytes:
-    """The message as it will be sent, looked over once more. Raises ValueError."""
-    for name in ("From", "To", "Subject"):
-        # An encoded word may hold anything; decoded and written out it would be fields of its own.
-        if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in str(message[name])):
-            raise ValueError(f"{name} holds a control character in an encoded word")
-    raw = message.as_bytes(policy=_POLICY)
+def _no_controls(name: str, value: str) -> None:
+    """Encoded words may hold anything: decoded and written out again, a line break would begin another field."""
+    decoded = str(_POLICY.header_factory(name, value))
+    if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in decoded):
+        raise ValueError(f"{name} holds a control character in an encoded word")
+
+
+def _written(first: bytes, message: EmailMessage) -> bytes:
+    """The message as it will be sent, with these fields at its top, looked over once more. Raises ValueError."""
+    raw = first + message.as_bytes(policy=_POLICY)
     if not raw.isascii():
         raise ValueError("it holds bytes beyond ASCII where they cannot be encoded")
     if longest := next((line for line in raw.split(b"\r\n") if len(line) > _LONGEST_LINE), None):
         start = longest[:40].decode("ascii")
-        raise ValueError(
-            f'the line "{start}…" has {len(longest)} bytes; {_LONGEST_LINE} is the most that RFC 5322 allows'
-        )
+        raise ValueError(f'the line "{start}…" has {len(longest)} bytes; RFC 5322 allows {_LONGEST_LINE}')
     return raw
 
 
@@ -219,7 +227,7 @@ def _unsubscribe(message: EmailMessage, stream: Stream) -> list[str]:
     if stream.kind != "marketing" or not ways or "list-unsubscribe" in message:
         return []
     fields = ["List-Unsubscribe: " + ",\r\n ".join(ways)]
-    if stream.unsubscribe.https:
+    if stream.unsubscribe.https and "list-unsubscribe-post" not in message:
         fields.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
     return fields
 

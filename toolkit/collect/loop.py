@@ -33,6 +33,7 @@ class ReadingLoop:
         self._returned: deque[tuple[MailboxReader, float, BaseException | None]] = deque()
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._woken, False)
+        os.set_blocking(self._waker, False)  # full is as good as written: the loop will turn
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._waiting: dict[int, MailboxReader] = {}  # by descriptor: those whose server may speak first
         self._descriptors: dict[MailboxReader, int] = {}
@@ -40,7 +41,7 @@ class ReadingLoop:
         self._running: dict[MailboxReader, Future[None]] = {}
         self._readers: set[MailboxReader] = set()
         self._closed = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come back to it
 
     def add(self, reader: MailboxReader) -> None:
         """Give this reader its first turn at once."""
@@ -51,7 +52,8 @@ class ReadingLoop:
         """Let `turn` return soon. May be called from any thread, and from a signal handler."""
         with self._lock:
             if self._waker >= 0:
-                os.write(self._waker, b"x")
+                with contextlib.suppress(BlockingIOError):
+                    os.write(self._waker, b"x")
 
     def turn(self, longest: float) -> None:
         """Wait at most so many seconds for something to do, and do it. Raises what a step raised."""

@@ -33,6 +33,7 @@ _CATEGORIES = ("social", "promotions", "updates", "forums", "primary", "reservat
 _HOPELESS = frozenset({"login", "secret", "tls"})  # reasons that another try will not mend
 _PASSING_LOGIN = ("unavailable", "inuse", "throttl", "too many", "try again", "temporar", "limit")
 _LONGEST_PAUSE = 60.0
+_LEAST_PATIENCE = 5.0  # seconds for one answer, however little time the seeds have left
 _VAIN_WAKES = 5  # in a row, each with nothing new to read, until an idling server is not listened to any more
 
 
@@ -100,6 +101,7 @@ class MailboxReader:
     def step(self) -> float:
         """One poll, with all that follows from it. Returns the seconds until the next; raises nothing of the wire."""
         started = self._clock()
+        self.session.patience = max(_LEAST_PATIENCE, self._until_last_deadline())
         if not self.hopeless:
             self._attempt(started)
         self._conclude(started)
@@ -485,6 +487,10 @@ class MailboxReader:
         now = self._clock()
         due = [_first_seen(live) + self._settle for live in self._wanted() if live.sightings]
         return min(((at - now).total_seconds() for at in due if at > started), default=self._poll)
+
+    def _until_last_deadline(self) -> float:
+        now = self._clock()
+        return max(((live.deadline - now).total_seconds() for live in self._wanted()), default=0.0)
 
     def _until_deadline(self) -> float:
         """Seconds until the first seed here has had its time."""

@@ -236,7 +236,7 @@ class ProbeRun:
             self._tracker,
             clock=self._clock,
             poll=self._settings.probe.poll,
-            settle=self._settings.probe.settle,
+            settle=self._settings.probe.second_look,
             takes_bounces=inbox.address.casefold() in senders,
             empty_handed=empty_handed,
         )
@@ -296,7 +296,7 @@ class ProbeRun:
                     self._tracker,
                     clock=self._clock,
                     poll=self._settings.probe.poll,
-                    settle=self._settings.probe.settle,
+                    settle=self._settings.probe.second_look,
                     takes_bounces=True,
                     empty_handed=not in_flight,
                 )

@@ -244,12 +244,17 @@ class Probe(Section):
 
     timeout: Duration = Field(timedelta(minutes=10), description="from hand-over to the verdict missing")
     poll: Duration = Field(timedelta(seconds=5), description="between two looks into a mailbox")
-    settle: Duration = Field(
-        timedelta(seconds=5), description="how long after the first sight the mailbox is looked at again"
+    settle: Duration | None = Field(
+        None, description="how long after the first sight the mailbox is looked at again; left out: as long as `poll`"
     )
     concurrency: Annotated[int, BeforeValidator(forms.whole_number(1, 512))] = Field(
         64, description="mailboxes read at once, from 1 to 512"
     )
+
+    @property
+    def second_look(self) -> timedelta:
+        """How long after the first sight of a seed its mailbox is looked at again."""
+        return self.poll if self.settle is None else self.settle
 
 
 class Settings(Section):

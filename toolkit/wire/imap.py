@@ -97,6 +97,7 @@ class ImapSession:
         self.mailbox = mailbox
         self.idling = False
         self.selected: bytes | None = None  # raw name of the examined mailbox
+        self.patience = mailbox.timeout.total_seconds()  # for one answer; never more than the configuration's
         self.channel: Channel | None = None
         self.capabilities: frozenset[str] = frozenset()
         self._client: _Client | None = None
@@ -123,6 +124,10 @@ class ImapSession:
         assert self.channel is not None  # noqa: S101 - only a connected session is waited on
         return self.channel.sock.fileno()
 
+    @property
+    def _timeout(self) -> float:
+        return min(self.mailbox.timeout.total_seconds(), self.patience)
+
     def connect(self) -> None:
         """Connect, TLS as configured, log in. Raises WireError with the reason."""
         with self._door():
@@ -130,8 +135,7 @@ class ImapSession:
 
     def _open(self) -> None:
         box = self.mailbox
-        timeout = box.timeout.total_seconds()
-        self.channel = channel = Channel(box.host, box.port, timeout)
+        self.channel = channel = Channel(box.host, box.port, self._timeout)
         try:
             if box.security == "tls":
                 channel.start_tls(tls_context(box.ca_file))
@@ -283,6 +287,7 @@ class ImapSession:
     def _run(self, commands: list[bytes], *, budget: int = 4 << 20) -> list[Answer]:
         with self._door():
             _, channel = self._live()
+            channel.timeout = self._timeout
             answers: list[Answer] = []
             for start in range(0, len(commands), _BATCH):
                 channel.begin(budget=budget)
