@@ -104,7 +104,7 @@ class MailboxReader:
         self.session.patience = max(_LEAST_PATIENCE, self._until_last_deadline())
         if not self.hopeless:
             self._attempt(started)
-        self._conclude(started)
+        self._conclude(self._clock())
         if self.done:
             self.session.close()
             return 0.0
@@ -396,11 +396,11 @@ class MailboxReader:
                         )
                         self._tracker.sighted(live, again)
 
-    def _conclude(self, started: datetime) -> None:
+    def _conclude(self, now: datetime) -> None:
         """Seeds whose time is up, or whose mailbox will not open, get their verdict."""
         if not isinstance(self.mailbox, Inbox):
             return
-        due = [live for live in self._wanted() if live.in_flight and (started >= live.deadline or self.hopeless)]
+        due = [live for live in self._wanted() if live.in_flight and (now >= live.deadline or self.hopeless)]
         if not due:
             return
         if self._trouble is None:

@@ -132,7 +132,8 @@ class Tracker:
         with self._lock:
             live.handoff, live.deadline = handoff, deadline
         self._notify("handed", live.row, None)
-        if final and not taken:
+        # A DSN can be quicker than the reply to the message that it speaks of.
+        if (final and not taken) or (live.bounce is not None and not live.sightings):
             self.conclude(live, Coverage())
 
     def sighted(self, live: LiveSeed, sighting: Sighting) -> None:
@@ -156,7 +157,7 @@ class Tracker:
                 self._advance(live, [Observation("dsn", bounce.mailbox, bounce.at, {"bounce": bounce, "raw": raw})])
                 with self._lock:
                     live.bounce = live.bounce or bounce
-                if not live.sightings:
+                if not live.sightings and live.handoff is not None:
                     self.conclude(live, Coverage())
 
     def conclude(self, live: LiveSeed, coverage: Coverage) -> None:

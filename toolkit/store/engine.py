@@ -32,7 +32,11 @@ def open_engine(url: str) -> sa.Engine:
     shown = parsed.render_as_string(hide_password=True)
     try:
         engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _server(parsed)
-        _upgrade(engine)
+        try:
+            _upgrade(engine)
+        except BaseException:
+            engine.dispose()
+            raise
     except (sa.exc.SQLAlchemyError, OSError) as error:
         reason = getattr(error, "orig", None) or error
         raise StoreError(f"the store {shown} cannot be used: {str(reason).strip()}") from error
@@ -91,6 +95,7 @@ def _upgrade(engine: sa.Engine) -> None:
         raise OSError(f"its schema is {found}, newer than this mailwhy knows ({REVISION}); update mailwhy")
     from alembic import command  # noqa: PLC0415 - a quarter of a second, and seldom needed
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     with engine.begin() as connection:  # one process migrates, the others wait here and find it done
         if connection.dialect.name == "postgresql":
@@ -98,4 +103,7 @@ def _upgrade(engine: sa.Engine) -> None:
         if _current(connection) != REVISION:
             config = Config(attributes={"connection": connection})
             config.set_main_option("script_location", "toolkit.store:migrations")
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise OSError(f"its schema is {found}, which is none of mailwhy's ({error})") from error

@@ -63,7 +63,7 @@ seed = sa.Table(
     sa.Column("inbox", sa.String(64), nullable=False),
     sa.Column("provider", sa.String(64), nullable=False),
     sa.Column("address", sa.String(320), nullable=False),
-    sa.Column("message_id", sa.String(255), nullable=False, unique=True),
+    sa.Column("message_id", sa.String(320), nullable=False, unique=True),
     sa.Column("token", sa.String(32), nullable=False, unique=True),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("envelope_sender", sa.String(320), nullable=False),
@@ -101,7 +101,7 @@ evidence = sa.Table(
     sa.Column("seed_id", sa.ForeignKey("seed.seed_id", ondelete="CASCADE")),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("observed_at", UtcDateTime, nullable=False),
-    sa.Column("source", sa.String(255), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),  # a stranger's folder may have any name
     sa.Column("data", sa.JSON, nullable=False),
 )
 sa.Index("evidence_of_seed", evidence.c.seed_id, evidence.c.id)

@@ -160,6 +160,8 @@ class SeedStore:
             there = {(row.stream, row.route, row.inbox): _stored(row) for row in rows}
             kept = [there.setdefault((one.stream, one.route, one.inbox), one) for one in wanted]
             fresh = [one for one, other in zip(wanted, kept, strict=True) if one is other]
+            # Two runs that insert the same kinds in different orders would wait for each other.
+            fresh.sort(key=lambda one: (one.stream, one.route, one.inbox))
             if fresh:
                 try:
                     connection.execute(seed.insert(), [dataclasses.asdict(one) for one in fresh])
