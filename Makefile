@@ -4,8 +4,8 @@ VENV ?= .venv
 OUT ?= out
 # The interpreter for the virtual environment: 3.11 or newer. Left empty, one is looked for, python3 first.
 PYTHON ?=
-# Tests run on all cores, a file's tests in one process: servers of a session start once in each.
-PYTEST_ARGS ?= -n auto --dist loadfile
+# On all cores, as most tests wait; few processes, because each starts servers of its own.
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal
 # Only `make lock` uses uv, and only `make lock UPGRADE=1` lets go of pins that still fit.
 UV ?= $(firstword $(wildcard $(VENV)/bin/uv) uv)
 UPGRADE ?=

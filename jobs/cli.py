@@ -4,6 +4,7 @@ Nothing heavy is imported until a subcommand runs, so that --help answers at onc
 """
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -84,8 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # JSON is UTF-8 (RFC 8259, section 8.1), and half a surrogate pair is its escape there; a table is for a
+        # terminal, and had better show a question mark than nothing.
+        if options.json:
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(errors="replace")
     try:
-        return _run(options)
+        status = _run(options)
+        sys.stdout.flush()  # here, where a reader that has gone is no crash
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not complain about it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -93,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("mailwhy: interrupted", file=sys.stderr)
         return PART
+    return status
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from jobs.exits import DONE, FOUND, PART, WRONG
 from jobs.progress import SeedProgress
 from toolkit.collect.probe import ProbeRun, Selection
@@ -42,10 +44,14 @@ def probe(settings: Settings, options: argparse.Namespace) -> int:
         return PART
     try:
         report = watched(ProbeRunner(settings, selection, store))
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or error
+        print(f"mailwhy probe: the store failed: {reason}\nThe next probe goes on with this one.", file=sys.stderr)
+        return PART
     finally:
         store.close()
-    show(report, settings, options)
-    return status(report, fail_on)
+    shown = show(report, settings, options)
+    return status(report, fail_on) or (DONE if shown else PART)
 
 
 def verdicts(text: str) -> frozenset[Verdict]:
@@ -102,27 +108,36 @@ def _stopped_by_signals(run: ProbeRun) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def show(report: ProbeReport, settings: Settings, options: argparse.Namespace) -> None:
-    """The document or the table on standard output, and the page where one is asked for."""
-    if options.html:
-        write_placement_page(report, settings, Path(options.html), options.lang)
+def show(report: ProbeReport, settings: Settings, options: argparse.Namespace) -> bool:
+    """The document or the table on standard output, and then the page where one is asked for.
+
+    Returns False where the page could not be written, which has been said then.
+    """
     if options.json:
         json.dump(probe_document(report), sys.stdout, ensure_ascii=False, indent=2)
         print()
-        return
-    from rich.console import Console  # noqa: PLC0415 - only for people
+    else:
+        from rich.console import Console  # noqa: PLC0415 - only for people
 
-    from reports.terminal import print_placements  # noqa: PLC0415 - only for people
+        from reports.terminal import print_placements  # noqa: PLC0415 - only for people
 
-    print_placements(
-        report,
-        Console(),
-        lang=options.lang,
-        timezone=reader_zone(settings),
-        rules_inboxes=_with_rules(settings),
-    )
-    if options.html:
+        print_placements(
+            report,
+            Console(),
+            lang=options.lang,
+            timezone=reader_zone(settings),
+            rules_inboxes=_with_rules(settings),
+        )
+    if not options.html:
+        return True
+    try:
+        write_placement_page(report, settings, Path(options.html), options.lang)
+    except OSError as error:
+        print(f"mailwhy probe: {options.html} cannot be written: {error.strerror or error}", file=sys.stderr)
+        return False
+    if not options.json:
         print(f"The page is in {options.html}")
+    return True
 
 
 def write_placement_page(report: ProbeReport, settings: Settings, path: Path, lang: str) -> None:

@@ -1,7 +1,8 @@
 """Messages that met the same fate for the same reason, told in one line.
 
 Forty refusals are seldom forty stories: one mail is refused by every mailbox of a provider, or one mailbox refuses
-every mail. A line names the inbox and its mails, or the mail and its inboxes, whichever makes fewer lines.
+every mail. A line names the inbox and its mails, or the mail and its inboxes, whichever makes fewer lines; at a draw
+the mail, which is the sender's to change.
 """
 
 import re
@@ -126,7 +127,7 @@ def entries(seeds: Sequence[SeedView], sent: Mapping[str, int], words: Words) ->
     made = []
     for fate in _collected(seeds, _fate):
         by_inbox, by_lane = _collected(fate, _inbox), _collected(fate, _lane)
-        if len(by_inbox) <= len(by_lane):
+        if len(by_inbox) < len(by_lane):
             made += [_entry(members, _inbox, sent, words) for members in by_inbox]
         else:
             made += [_entry(members, _lane, sent, words) for members in by_lane]

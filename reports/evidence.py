@@ -59,10 +59,12 @@ class SeedView:
 
 
 def where(placement: Placement, words: Words) -> str:
-    """The tab or the folder of a found seed, as the provider names it; empty where there is none to name."""
+    """The tab or the folder of a found seed, as the provider names it; empty where it says no more than the verdict."""
     if placement.verdict is Verdict.TAB and placement.tab:
         return clip(words.name("tab", placement.tab), NAME, words)
     if placement.verdict is Verdict.INBOX or not placement.folder:
+        return ""
+    if placement.folder.casefold() == words(f"verdict.{placement.verdict.value}").casefold():
         return ""
     return clip(placement.folder, NAME, words)
 
@@ -113,7 +115,8 @@ def _reply(handoff: Handoff | None) -> str:
 def seed_view(seed: SeedReport, *, anchor: str, by_owner: bool, several_routes: bool, words: Words) -> SeedView:
     """The seed in words.
 
-    `by_owner`: its mailbox has rules of its owner for our mail. `several_routes`: the run has, so each seed says its own.
+    `by_owner`: its mailbox has rules of its owner for our mail. `several_routes`: the run has, and so each seed names
+    its own.
     """
     placement = seed.placement
     reply = _reply(seed.handoff)

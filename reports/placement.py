@@ -24,6 +24,10 @@ _FIRST = 3
 """How many groups the answer names; all of them stand below it."""
 
 
+_NO_PROVIDER = "generic"
+"""What a mailbox's provider is called that is none of the known ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chip:
     """How many seeds met one verdict; `anchor` is where the page lists them."""
@@ -226,12 +230,13 @@ def _numbers(report: ProbeReport, words: Words) -> tuple[Row, ...]:
 
 
 def _in_order(seeds: Iterable[SeedReport], words: Words) -> list[SeedReport]:
-    """Inboxes of a provider together, in the order of names; streams in the order of their first seed."""
+    """Inboxes of a provider together, in the order of names, those of no known one last; streams as they came."""
     seeds = list(seeds)
     streams = {name: place for place, name in enumerate(dict.fromkeys(seed.stream for seed in seeds))}
     return sorted(
         seeds,
         key=lambda seed: (
+            seed.provider == _NO_PROVIDER,
             words.name("provider", seed.provider).casefold(),
             seed.inbox.casefold(),
             streams[seed.stream],

@@ -7,11 +7,12 @@ from datetime import datetime
 from reports.sayings import Said, said
 from reports.text import clip
 from reports.words import Words
-from toolkit.model.placement import Handoff, Placement, SeedReport, Verdict
+from toolkit.model.placement import Handoff, Placement, ReplyLine, SeedReport, Verdict
 
 NAME = 120  # characters shown of a name: a folder, an address, a header's name
 LINE = 600  # of a reply line, as long as two that RFC 5321 allows
 _SUBJECT = 500
+_MANY_LINES = 300  # of replies
 _MANY = 100  # folders, labels, hops, symbols shown of one seed
 
 
@@ -24,14 +25,19 @@ class Row:
     code: bool = False
 
 
+Cell = str | tuple[str, ...]
+"""A value, or the lines of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A small table of evidence. Columns in `code` hold raw text."""
+    """A small table of evidence. Columns in `code` hold raw text. `log`: the rows are what was said, in order."""
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     code: frozenset[int] = frozenset()
+    log: bool = False
     more: str = ""  # what was left out
 
 
@@ -129,9 +135,11 @@ def _moment(at: datetime | None, words: Words) -> str:
 def _grid(
     title: str,
     columns: Sequence[str],
-    rows: Sequence[tuple[str, ...]],
+    rows: Sequence[tuple[Cell, ...]],
     words: Words,
     code: frozenset[int] = frozenset(),
+    *,
+    log: bool = False,
 ) -> Grid | None:
     """The table, without the columns that say nothing in any row; None where there are no rows."""
     if not rows:
@@ -143,30 +151,48 @@ def _grid(
         tuple(words(columns[place]) for place in kept),
         tuple(tuple(row[place] for place in kept) for row in rows[:_MANY]),
         frozenset(at for at, place in enumerate(kept) if place in code),
+        log,
         words.count("clip.items", left) if left > 0 else "",
     )
 
 
 def replies(handoff: Handoff | None, words: Words) -> Grid | None:
-    """Every line that the next server said, with its time to the millisecond."""
+    """Every reply of the next server with its lines, the time of each to the millisecond."""
     if handoff is None:
         return None
     days = {words.day(at) for at in (handoff.at, *(line.at for line in handoff.replies))}
     rows = [
         (
-            words.stamp(line.at, precise=True, day=len(days) > 1),
-            clip(words.name("phase", line.phase), NAME, words),
-            clip(line.text, LINE, words),
+            words.stamp(reply[0].at, precise=True, day=len(days) > 1),
+            clip(words.name("phase", reply[0].phase), NAME, words),
+            tuple(clip(line.text, LINE, words) for line in reply),
         )
-        for line in handoff.replies[: _MANY + 1]
+        for reply in _whole_replies(handoff.replies[:_MANY_LINES])
     ]
-    return _grid("replies.title", ("replies.at", "replies.phase", "replies.line"), rows, words, frozenset({2}))
+    columns = ("replies.at", "replies.phase", "replies.line")
+    return _grid("replies.title", columns, rows, words, frozenset({2}), log=True)
+
+
+def _whole_replies(heard: Sequence[ReplyLine]) -> list[list[ReplyLine]]:
+    """The lines of each reply together: all but the last have a hyphen after the code (RFC 5321, section 4.2.1)."""
+    made: list[list[ReplyLine]] = []
+    goes_on = False
+    for line in heard:
+        if goes_on and made[-1][0].phase == line.phase:
+            made[-1].append(line)
+        else:
+            made.append([line])
+        goes_on = line.text[3:4] == "-"
+    return made
 
 
 def grids(seed: SeedReport, words: Words) -> tuple[Grid, ...]:
-    """What the receiving side wrote into the message: authentication, filter verdicts, the way from server to server."""
+    """What the receiving side wrote into the message: authentication, filter verdicts, the way it took."""
     auth = [
-        tuple(clip(part or "", NAME, words) for part in (item.method, item.result, item.domain, item.by))
+        tuple(
+            clip(part or "", NAME, words)
+            for part in (item.method, item.result, item.domain, words.name("provider", item.by))
+        )
         for item in seed.auth
     ]
     filters = [

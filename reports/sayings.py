@@ -103,7 +103,7 @@ def _without_status(text: str) -> str:
     if match is None:
         return text
     rest = text[match.end() :]
-    return rest if match[1] in rest or match[1].endswith(".0.0") and _PASSED_ON.match(rest) else text
+    return rest if match[1] in rest or (match[1].endswith(".0.0") and _PASSED_ON.match(rest)) else text
 
 
 def remarks(placement: Placement, reply: str, words: Words) -> tuple[Said, ...]:

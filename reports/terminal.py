@@ -32,7 +32,7 @@ _SHORT = 12  # cells that a short verdict takes at most
 _HEAD = 14  # cells that the name of an inbox keeps when room is short
 _NAMES = 24  # cells that it may take at most
 _FLOOR = 4  # cells that a column keeps whatever happens
-_FULL = 40  # cells of a verdict with its folder and time
+_FULL = 60  # cells of a verdict with its folder and time
 _LINES = 3  # lines that a group may have below the matrix
 _CODE = re.compile(r"^\d{3}[ -]")  # that a reply repeats on each of its lines
 _NOTE = 300  # characters of what else went wrong; the page has the whole
@@ -222,38 +222,46 @@ def _list(view: PlacementView, console: "Console", *, full: bool, page: bool) ->
             yield _plain(f"  {more}{view.words('terminal.see_page') if page else ''}", console)
 
 
-def print_view(view: PlacementView, console: "Console", *, page: bool = True) -> None:
-    """Print the matrix, what it cannot say, and the answer. No line is wider than the console, and no string of a
-    stranger is markup. `page`: there is a page that has the rest."""
+def _print_line(line: "Text", console: "Console") -> None:
+    """On one line of the terminal, whatever its length."""
+    console.print(line, highlight=False, no_wrap=True, overflow=_overflow(console), crop=True)
 
-    def say(text: "Text | str", style: str = "", *, wrap: bool = True) -> None:
-        line = _plain(text, console, style) if isinstance(text, str) else text
-        console.print(line, highlight=False, no_wrap=not wrap, overflow=None if wrap else _overflow(console), crop=True)
 
+def _print_matrices(view: PlacementView, console: "Console") -> bool:
+    """Print the matrices. Returns whether they tell folders, tabs and times."""
     full = True
     for matrix in view.matrices:
         if len(view.matrices) > 1:
-            say(matrix.caption, "bold")
+            _print_line(_plain(matrix.caption, console, "bold"), console)
         if matrix.bands:
             for block in _blocks(matrix, range(len(matrix.columns)), view, console):
                 console.print(_table(block, console))
                 console.print()
                 full = full and block.full
         if matrix.folded:
-            say(matrix.folded_title)
+            console.print(_plain(matrix.folded_title, console), highlight=False)
             console.print()
+    return full
+
+
+def print_view(view: PlacementView, console: "Console", *, page: bool = True) -> None:
+    """Print the matrix, what it cannot say, and the answer. `page`: there is a page that has the rest.
+
+    No line is wider than the console, and no string of a stranger is markup.
+    """
+    full = _print_matrices(view, console)
     news = list(_list(view, console, full=full, page=page))
     if news:
-        say(view.words("look.heading"), "bold")
+        console.print(_plain(view.words("look.heading"), console, "bold"), highlight=False)
         for line in news:
-            say(line, wrap=False)
+            _print_line(line, console)
         console.print()
     head = view.head
-    say(head.answer, "bold")
+    console.print(_plain(head.answer, console, "bold"), highlight=False)
     notes = (note.plain[:_NOTE] for note in view.notes)
     for text in (head.range, head.attention, head.unjudged, head.by_owner, *notes):
         if text:
-            say(text)
+            console.print(_plain(text, console), highlight=False)
 
 
 def print_placements(

@@ -1,4 +1,7 @@
-"""What one poll of a mailbox costs while nothing has come: the seed is awaited, and is nowhere yet."""
+"""What one poll of a mailbox costs while nothing has come: the seed is awaited, and is nowhere yet.
+
+The inbox holds a letter, so that the first poll has opened it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from tests.bench.mailboxes import now, plan, settings_for, track
 from tests.bench.plain_reader import PlainReader
 from tests.servers.account import Account
 from tests.servers.latency import LatencyProcess, LatencyProxy
+from tests.servers.letter import letter
 from toolkit.collect.mailbox_reader import MailboxReader
 from toolkit.store.seeds import SeedStore
 
@@ -41,6 +45,7 @@ class _Ahead:
 
 def our_idle_poll(folder: Path, account: Account, proxy: LatencyProxy | LatencyProcess, *, polls: int) -> PollCost:
     """Polls of ours after the first, which connects. Going back to IDLE is part of a poll."""
+    account.append("INBOX", letter())
     settings = settings_for(folder, [account], proxy.port, ["inbox"])
     store = SeedStore.open(settings.store.url)
     run_id, rows = plan(store, settings)
@@ -65,6 +70,7 @@ def our_idle_poll(folder: Path, account: Account, proxy: LatencyProxy | LatencyP
 
 def plain_idle_poll(folder: Path, account: Account, proxy: LatencyProxy | LatencyProcess, *, polls: int) -> PollCost:
     """Polls of the plain reader after it has logged in."""
+    account.append("INBOX", letter())
     reader = PlainReader(settings_for(folder, [account], proxy.port, ["inbox"]).inbox[0])
     try:
         return _measured(proxy, polls, lambda: reader.poll(["nowhere@belmont.example"]))

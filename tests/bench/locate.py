@@ -61,7 +61,7 @@ def ours(
                 tracker,
                 clock=now,
                 poll=settings.probe.poll,
-                settle=settings.probe.settle,
+                settle=settings.probe.second_look,
                 takes_bounces=False,
                 empty_handed=True,
             )

@@ -39,7 +39,9 @@ _ALL_BUT = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE NAMESPACE UIDPLUS LIST-EXTENDED
 Notify = Callable[[Step, StoredSeed, SeedReport | None], None]
 
 
-def add_mailbox(dovecot: Dovecot, *, folders: int | None = None, list_status: bool = True, idle: bool = True) -> Account:
+def add_mailbox(
+    dovecot: Dovecot, *, folders: int | None = None, list_status: bool = True, idle: bool = True
+) -> Account:
     """A mailbox whose rules file mail by its subject. `folders`: so many in all; left out, those of FOLDERS."""
     capability = _ALL_BUT + " LIST-STATUS" * list_status + " IDLE" * idle
     settings = {} if list_status and idle else {"imap_capability": capability}
@@ -49,7 +51,7 @@ def add_mailbox(dovecot: Dovecot, *, folders: int | None = None, list_status: bo
 
 
 def table_for(
-    folder: Path, accounts: Sequence[Account], port: int, places: Iterable[str], **timing: str
+    folder: Path, accounts: Sequence[Account], port: int, places: Iterable[str], **probe: object
 ) -> dict[str, Any]:
     """The configuration's table, with a stream for each of `places`; the mailboxes are reached through `port`."""
     return {
@@ -57,15 +59,15 @@ def table_for(
         "stream": [_stream(number, place) for number, place in enumerate(places)],
         "route": [lmtp_route(accounts[0].server.lmtp_port)],
         "inbox": [inbox_of(one, f"box{number}", port=port, timeout="30s") for number, one in enumerate(accounts)],
-        "probe": {"timeout": "5m", **timing},
+        "probe": {"timeout": "5m", **probe},
     }
 
 
 def settings_for(
-    folder: Path, accounts: Sequence[Account], port: int, places: Iterable[str], **timing: str
+    folder: Path, accounts: Sequence[Account], port: int, places: Iterable[str], **probe: object
 ) -> Settings:
     """As `table_for`, read."""
-    return Settings.model_validate(table_for(folder, accounts, port, places, **timing))
+    return Settings.model_validate(table_for(folder, accounts, port, places, **probe))
 
 
 def _stream(number: int, place: str) -> Mapping[str, str]:

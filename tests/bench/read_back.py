@@ -33,16 +33,17 @@ class Measured:
     mailboxes: int
     reading: Reading
     traffic: Traffic
+    settle: float  # seconds between the two looks of ours
 
 
-def read_back(way: str, accounts: Sequence[Account], *, round_trip: float, **timing: str) -> Measured:
+def read_back(way: str, accounts: Sequence[Account], *, round_trip: float, **probe: object) -> Measured:
     """Deliver five seeds to each mailbox and read them back in that way (see worker.py)."""
     server = accounts[0].server
     with (
         tempfile.TemporaryDirectory(prefix="mailwhy-bench-") as folder,
         LatencyProcess(server.imap_port, round_trip=round_trip) as proxy,
     ):
-        table = table_for(Path(folder), accounts, proxy.port, FIVE, **timing)
+        table = table_for(Path(folder), accounts, proxy.port, FIVE, **probe)
         settings = Settings.model_validate(table)
         run_id = ""
         if way != "probe":
@@ -64,4 +65,4 @@ def read_back(way: str, accounts: Sequence[Account], *, round_trip: float, **tim
         expected = {PLACES[place]: FIVE.count(place) * len(accounts) for place in FIVE}
         if reading.found != expected:
             raise RuntimeError(f"{way} found {reading.found}, not {expected}")
-        return Measured(len(accounts), reading, proxy.total())
+        return Measured(len(accounts), reading, proxy.total(), settings.probe.second_look.total_seconds())

@@ -101,7 +101,7 @@ def read_ours(settings: Settings, store: SeedStore, run_id: str) -> Reading:
                     tracker,
                     clock=now,
                     poll=settings.probe.poll,
-                    settle=settings.probe.settle,
+                    settle=settings.probe.second_look,
                     takes_bounces=False,
                     empty_handed=False,
                 )
@@ -141,7 +141,9 @@ def whole_probe(settings: Settings, store: SeedStore) -> Reading:
     began = time.monotonic()
     report = ProbeRun(settings, Selection.of(settings), store).run()
     ended = time.monotonic() - began
-    return Reading(ended, ended, dict(Counter(seed.placement.folder or seed.placement.verdict for seed in report.seeds)))
+    return Reading(
+        ended, ended, dict(Counter(seed.placement.folder or seed.placement.verdict for seed in report.seeds))
+    )
 
 
 def main(way: str, job: str) -> None:

@@ -272,6 +272,80 @@ def every_verdict() -> ProbeReport:
     return run(seeds, notes=("The mailbox for bounces could not be read for 40 s; it was read afterwards.",))
 
 
+GMX_BLOCKED = (
+    "554-gmx.net (mxgmx016) Nemesis ESMTP Service not available\n554-No SMTP service\n"
+    "554-IP address is block listed.\n"
+    "554 For explanation visit https://postmaster.gmx.net/en/case?c=r0201&i=ip&v=198.51.100.77&r={case}"
+)
+GMX_UNKNOWN = (
+    "550-Requested action not taken: mailbox unavailable\n"
+    "550 For explanation visit https://postmaster.gmx.net/en/case?c=r0103&i=ip&v=192.0.2.10&r={case}"
+)
+FULL = "552 5.2.2 <voll@hoster.example>: Quota exceeded (mailbox for user is full)"
+NOTHING_LISTENS = "127.0.0.1:33539 refuses connections: nothing listens there"
+
+
+def several_routes() -> ProbeReport:
+    """A run as the collectors deliver it: five mails on three routes to eight inboxes.
+
+    A refusal's reason repeats its reply, replies hold long addresses and case numbers, and mailboxes that could not be
+    read say so in the doors' own words.
+    """
+    lanes = (
+        *(("reminder", "direct"), ("reminder", "relay")),
+        *(("newsletter", "direct"), ("newsletter", "listed")),
+        ("invoice", "direct"),
+    )
+
+    def refused(text: str) -> dict[str, Any]:
+        return {
+            "placement": placed(Verdict.REFUSED, searched=(), reason=text),
+            "handed": handoff(text, HandoffStatus.REFUSED),
+        }
+
+    def bounced(text: str) -> dict[str, Any]:
+        return {"placement": placed(Verdict.BOUNCED, searched=(), reason=text)}
+
+    def met(number: int, inbox: str, stream: str, route: str) -> dict[str, Any]:
+        case = f"{crc32(f'{inbox}{number}'.encode()):012X}"
+        match inbox, stream, route:
+            case ("unknown-1", _, "relay"):
+                return bounced("5.0.0 " + GMX_UNKNOWN.format(case=case).replace("\n", " "))
+            case ("unknown-1", *_):
+                return refused(GMX_UNKNOWN.format(case=case))
+            case ("full-1", _, "relay"):
+                return bounced(f"5.2.2 {FULL}")
+            case ("full-1", *_):
+                return refused(FULL)
+            case ("gmx-1" | "webde-1", _, "listed"):
+                return refused(GMX_BLOCKED.format(case=case))
+            case ("closed-1", *_):
+                closed = placed(
+                    Verdict.UNREADABLE,
+                    searched=(),
+                    reason=NOTHING_LISTENS,
+                    unsearched=(Unsearched("", NOTHING_LISTENS),),
+                )
+                return {"placement": closed}
+            case (("gmail-1" | "zoho-1"), _, "listed") | (("gmail-1" | "zoho-1"), "invoice", _):
+                return {"placement": placed(Verdict.SPAM, folder="[Gmail]/Spam" if inbox == "gmail-1" else "Spam")}
+            case ("gmail-1", stream, _):
+                return {"placement": placed(Verdict.TAB, tab="updates" if stream == "reminder" else "promotions")}
+            case ("webde-1", *_):
+                return {"placement": placed(Verdict.FOLDER, folder="Unbekannt", sorted_by="provider")}
+            case ("discard-1", *_):
+                return {"placement": placed(Verdict.MISSING)}
+        return {"placement": placed(seconds=0.0)}
+
+    providers = {"gmail-1": "gmail", "gmx-1": "gmx", "unknown-1": "gmx", "webde-1": "webde", "zoho-1": "zoho"}
+    providers |= {"closed-1": "generic", "discard-1": "generic", "full-1": "generic"}
+    return run(
+        seed(inbox, stream, route=route, provider=provider, **met(number, inbox, stream, route))
+        for inbox, provider in providers.items()
+        for number, (stream, route) in enumerate(lanes)
+    )
+
+
 HOSTILE_TEXTS = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',

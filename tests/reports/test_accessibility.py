@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from reports.evidence import SYMBOLS, TONES
+from reports.verdicts import SYMBOLS, TONES
 from reports.words import LANGS, Lang
 from tests.reports import samples
 from tests.reports.dom import Node, parse

@@ -31,13 +31,19 @@ addEventListener("load", () => {{
     const target = page.querySelector(":target > .proof");
     const opened = target ? target.checkVisibility({{ contentVisibilityAuto: true }}) && target.offsetHeight > 0 : null;
     const top = page.querySelector(".answer h2").getBoundingClientRect().bottom;
+    const matrix = page.getElementById("matrix").getBoundingClientRect().top;
     page.querySelectorAll("details").forEach((entry) => {{ entry.open = true; }});
     page.querySelectorAll(".seed").forEach((entry) => {{ entry.style.contentVisibility = "visible"; }});
     const wide = [...page.body.querySelectorAll("*")].filter((one) => {{
       const box = one.getBoundingClientRect();
       return !one.closest(".scroll, .unseen, thead") && box.width > 0 && box.right > root.clientWidth + 0.5;
     }}).map((one) => one.outerHTML.slice(0, 120));
-    return {{ client: root.clientWidth, scroll: root.scrollWidth, wide: wide.slice(0, 5), opened, top }};
+    const spilling = [...page.querySelectorAll("td, th, .group, .cell")].filter(
+      (one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth
+        && !one.closest(".unseen") && !(one.closest("thead") && root.clientWidth <= 680)
+    ).map((one) => one.outerHTML.slice(0, 200));
+    return {{ spilling: spilling.slice(0, 5), matrix,
+      client: root.clientWidth, scroll: root.scrollWidth, wide: wide.slice(0, 5), opened, top }};
   }});
   document.getElementById("answer").textContent = JSON.stringify(measured);
 }});
@@ -93,6 +99,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample pages on disk."""
     made = tmp_path_factory.mktemp("pages")
     write_page(made / "every.html", page(samples.every_verdict(), "de"))
+    write_page(made / "routes.html", page(samples.several_routes(), "de"))
     write_page(made / "hostile.html", page(samples.hostile(), "en"))
     write_page(made / "wide.html", page(samples.wide(30, 9), "de"))
     return made
@@ -100,12 +107,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_nothing_sticks_out(chromium: str, folder: Path) -> None:
     """With everything opened, no page scrolls sideways: on a small phone, a phone, a tablet and a desk."""
-    names = ("every.html", "hostile.html", "wide.html")
+    names = ("every.html", "routes.html", "hostile.html", "wide.html")
     frames = [(name, width, "") for name in names for width in (320, 390, 700, 1280)]
     for (name, width, _), found in zip(frames, measure(chromium, folder, frames), strict=True):
         assert found["client"] == width
         assert found["scroll"] <= width, (name, width, found["wide"])
         assert not found["wide"], (name, width)
+
+
+def test_nothing_spills_out_of_its_cell(chromium: str, folder: Path) -> None:
+    """Addresses of a hundred characters, case numbers, a megabyte without a space: each stays in its own cell."""
+    names = ("routes.html", "every.html", "hostile.html")
+    frames = [(name, width, "") for name in names for width in (390, 700, 1000, 1280)]
+    for (name, width, _), found in zip(frames, measure(chromium, folder, frames), strict=True):
+        assert not found["spilling"], (name, width)
+
+
+def test_the_table_is_two_screens_down(chromium: str, folder: Path) -> None:
+    """Seven kinds of trouble stand above it, and still do not bury it."""
+    (found,) = measure(chromium, folder, [("routes.html", 1280, "")])
+    assert 0 < found["matrix"] < 2 * 1080
 
 
 def test_a_link_to_evidence_opens_it(chromium: str, folder: Path) -> None:

@@ -10,10 +10,11 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from reports.words import LANGS, Lang
+from reports.words import LANGS, Lang, Words
 from tests.reports import samples
 from tests.reports.dom import Node, parse
 from tests.reports.pages import page, view
@@ -104,14 +105,30 @@ def test_missing_and_unreadable_are_told_apart() -> None:
 def test_each_group_says_what_it_means_and_who_can_act() -> None:
     """Every message that is not simply in the inbox is in exactly one group, each with a first step."""
     made = view(samples.every_verdict(), "en")
-    listed = [seed.anchor for group in made.groups for seed in (*group.first, *group.rest)]
+    listed = [seed.anchor for group in made.groups for entry in group.entries for seed in entry.seeds]
     assert len(listed) == len(set(listed))
     plain = {seed.anchor for seed in made.seeds if seed.verdict is Verdict.INBOX and not seed.seen and not seed.late}
     assert set(listed) == {seed.anchor for seed in made.seeds} - plain
-    assert [group.key for group in made.groups] == [
+    assert {group.key for group in made.groups} == {
         *("refused", "bounced", "missing", "spam", "trash", "provider-folder", "archive", "tab", "seen", "late"),
         *("by-owner", "unreadable", "unsent"),
+    }
+
+
+def test_what_matters_most_to_the_sender_comes_first() -> None:
+    """First mail that its reader does not get, then mail that comes but not as it should; in each the larger first."""
+    made = view(samples.several_routes(), "en")
+    assert [(group.key, group.size) for group in made.groups] == [
+        *(("refused", 10), ("missing", 5), ("spam", 4), ("bounced", 2)),
+        *(("provider-folder", 4), ("tab", 3)),
+        ("unreadable", 5),
     ]
+    assert (
+        made.head.attention.replace("\u00a0", " ")
+        == "28 messages need a look, first: 10 refused, 5 missing and 4 in spam."
+    )
+    owned = view(samples.every_verdict(), "en").groups
+    assert [group.key for group in owned[-3:]] == ["unsent", "unreadable", "by-owner"]
 
 
 def test_a_folder_of_the_provider_is_not_a_rule_of_the_owner() -> None:
@@ -194,8 +211,8 @@ def test_what_could_not_be_searched_is_listed_with_its_reason() -> None:
     places = (Unsearched("", "login"), Unsearched("Archiv", "NO such mailbox"))
     seeds = [samples.seed(placement=samples.placed(Verdict.UNREADABLE, searched=("INBOX",), unsearched=places))]
     text = parse(page(samples.run(seeds), "en")).text
-    assert "the whole mailbox: login refused" in text
-    assert "Archiv: NO such mailbox" in text
+    assert "the whole mailbox : login refused" in text
+    assert "Archiv : In the original: NO such mailbox" in text
 
 
 def test_replies_of_two_days_show_the_day() -> None:
@@ -207,13 +224,115 @@ def test_replies_of_two_days_show_the_day() -> None:
     assert "2026-11-21 02:02:11.000 QUIT 221 Bye" in text
 
 
-def test_each_route_has_its_matrix() -> None:
-    """Two ways out are two tables, so that no cell mixes them."""
-    seeds = [samples.seed("a", route=route) for route in ("main", "spare")]
-    made = view(samples.run(seeds), "en")
-    assert [matrix.caption for matrix in made.matrices] == ["Sent by way of main", "Sent by way of spare"]
-    headings = [node.text for node in parse(page(samples.run(seeds), "en")).all("h3")]
-    assert "Sent by way of spare" in headings
+def test_several_routes_stand_side_by_side() -> None:
+    """One table, a column for each mail on each route: no cell mixes two of them."""
+    made = view(samples.several_routes(), "en")
+    (matrix,) = made.matrices
+    assert matrix.caption == "Sent by way of direct, relay and listed"
+    assert [column.label for column in matrix.columns] == [
+        *("reminder via direct", "reminder via relay", "newsletter via direct", "newsletter via listed"),
+        "invoice via direct",
+    ]
+    assert all(len(cell) == 1 for row in matrix.rows for cell in row.cells)
+
+
+def test_many_routes_have_a_table_each() -> None:
+    """Where the columns would not fit, each route is headed once; its table repeats the name for the ear alone."""
+    streams, routes = ("a", "b", "c", "d"), ("main", "spare")
+    seeds = [samples.seed(inbox, stream, route=route) for inbox in streams for stream in streams for route in routes]
+    root = parse(page(samples.run(seeds), "en"))
+    matrices = [node for node in root.all("table") if "matrix" in node.classes]
+    captions = [node for table in matrices for node in table.all("caption")]
+    assert [caption.text for caption in captions] == ["Sent by way of main", "Sent by way of spare"]
+    assert all(caption.classes == {"unseen"} for caption in captions)
+    headings = [node.text for node in root.all("h3")]
+    assert headings.count("Sent by way of spare") == 1
+
+
+def test_with_several_routes_each_message_says_its_own() -> None:
+    """In lists and above the evidence; with one route, nobody is bothered with its name."""
+    root = parse(page(samples.several_routes(), "de"))
+    titles = [node.all("h3")[0].text for node in root.all("details") if "seed" in node.classes]
+    assert len(titles) == len(set(titles)) == 40
+    assert "newsletter an gmx-1 über listed" in titles
+    listed = _part(root, "look-refused").text
+    assert "unknown-1 : reminder , newsletter , invoice über direct ; newsletter über listed" in listed
+    assert "über main" not in parse(page(samples.small(), "de")).text.replace("Versandt über main", "")
+
+
+def test_a_reply_is_said_once() -> None:
+    """The reason of a refusal is its reply: each place shows it once, line by line, and without signs for line ends."""
+    html = page(samples.several_routes(), "en")
+    root = parse(html)
+    assert "\u240a" not in html
+    listed = _part(root, "look-refused")
+    shown = next(node for node in listed.all("li") if "gmx-1" in node.text)
+    assert shown.text.count("554-No SMTP service") == 1
+    (reply,) = [node for node in shown.all("code") if "reply" in node.classes]
+    assert [node.text[:4] for node in reply.all("span")] == ["554-", "554-", "554-", "554 "]
+    cells = [node for node in root if "cell" in node.classes and "Refused" in node.text]
+    assert len(cells) == 10
+    assert all(len(cell.all("code")) == 1 and not [n for n in cell if "note" in n.classes] for cell in cells)
+    entry = next(node for node in root.all("details") if "newsletter to gmx-1 via listed" in node.text[:60])
+    # The reply that decided, and its place in the order of all replies.
+    assert entry.text.count("554-No SMTP service") == 2
+
+
+def test_a_report_that_came_back_is_shown_whole_in_the_evidence() -> None:
+    """The list leaves out a status that the words repeat; the evidence does not."""
+    root = parse(page(samples.several_routes(), "en"))
+    listed = _part(root, "look-bounced").text
+    assert "5.2.2 552" not in listed
+    assert f"reminder to full-1 via relay {samples.FULL}" in listed
+    entry = next(node for node in root.all("details") if "reminder to full-1 via relay" in node.text[:60])
+    assert f"Report that came back 5.2.2 {samples.FULL}" in entry.text
+
+
+def test_a_german_reader_gets_german_reasons_with_the_original_as_evidence() -> None:
+    """What a collector said in English is told in German; its own words stand in the evidence."""
+    root = parse(page(samples.several_routes(), "de"))
+    listed = _part(root, "look-unreadable").text
+    assert "127.0.0.1:33539 nimmt keine Verbindungen an: Dort läuft kein Dienst" in listed
+    assert "refuses connections" not in listed
+    entry = next(node for node in root.all("details") if "reminder an closed-1 über direct" in node.text[:60])
+    assert f"Im Original {samples.NOTHING_LISTENS}" in entry.text
+    assert samples.NOTHING_LISTENS not in entry.all("summary")[0].text
+
+
+def test_what_went_wrong_without_a_reply_is_no_reply() -> None:
+    """A handover that no server answered shows what happened, and no line that a server never wrote."""
+    trouble = "mx.example:25 did not answer in time"
+    seeds = [
+        samples.seed(
+            placement=samples.placed(Verdict.UNSENT, searched=(), reason=trouble),
+            handed=samples.handoff(trouble, HandoffStatus.FAILED),
+        )
+    ]
+    text = parse(page(samples.run(seeds), "de")).text
+    assert "Was misslang mx.example:25 hat nicht rechtzeitig geantwortet" in text
+    assert "Entscheidende Antwort" not in text
+
+
+def test_a_reply_of_several_lines_is_one_step() -> None:
+    """EHLO's lines stand together, with the time of the first."""
+    root = parse(page(samples.small(), "en"))
+    log = next(node for node in root.all("table") if "log" in node.classes)
+    rows = [row.text for row in log.all("tr")]
+    assert "14:02:11.034 EHLO 250-mx.example 250 STARTTLS" in rows
+
+
+def test_utc_is_called_utc() -> None:
+    """Whatever the machine calls it."""
+    words = Words("en", ZoneInfo("Etc/UTC"))
+    assert words.zone == "UTC"
+    assert Words("en", ZoneInfo("Europe/Berlin")).zone == "Europe/Berlin"
+
+
+def test_a_time_below_the_resolution_is_said_as_that() -> None:
+    """The stamps tell whole seconds: nothing arrives in no time."""
+    text = parse(page(samples.several_routes(), "en")).text.replace("\u00a0", " ")
+    assert "< 1 s, in time" in text
+    assert " 0 s, in time" not in text
 
 
 def test_a_way_that_was_not_taken_is_an_empty_cell() -> None:
@@ -273,15 +392,6 @@ def test_the_order_of_the_seeds_does_not_change_the_page() -> None:
     # The streams keep the order of their first seed: the configuration's.
     turned = replace(report, seeds=(*report.seeds[:2], *reversed(report.seeds[2:])))
     assert page(report) == page(turned)
-
-
-def test_many_messages_of_a_group_are_folded() -> None:
-    """The first eight stand open, the others one click away; none is left out."""
-    seeds = [samples.seed(f"inbox-{number}", placement=samples.placed(Verdict.SPAM)) for number in range(20)]
-    (group,) = view(samples.run(seeds), "en").groups
-    assert (len(group.first), len(group.rest), group.rest_title) == (8, 12, "12 more messages")
-    nine = view(samples.run(seeds[:9]), "en").groups[0]
-    assert (len(nine.first), len(nine.rest)) == (9, 0)
 
 
 def test_quiet_inboxes_of_a_long_matrix_are_folded() -> None:

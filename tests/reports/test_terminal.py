@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from reports.terminal import print_placements
-from reports.words import Lang
+from reports.words import LANGS, Lang, catalogue
 from tests.reports import samples
-from toolkit.model.placement import ProbeReport, Verdict
+from toolkit.model.placement import HandoffStatus, ProbeReport, Verdict
 
 ESCAPE = "\x1b"
 
@@ -25,7 +25,7 @@ def shown(report: ProbeReport, width: int = 80, lang: Lang = "en", **console: ob
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 @pytest.mark.parametrize("lang", ["de", "en"])
-@pytest.mark.parametrize("name", ["small", "every_verdict", "hostile", "wide"])
+@pytest.mark.parametrize("name", ["small", "every_verdict", "several_routes", "hostile", "wide"])
 def test_no_line_is_wider_than_the_terminal(name: str, lang: Lang, width: int) -> None:
     """Umlauts, Chinese and a megabyte of text included; nothing wraps into the next row of a table."""
     report = samples.wide(20, 3) if name == "wide" else getattr(samples, name)()
@@ -33,20 +33,25 @@ def test_no_line_is_wider_than_the_terminal(name: str, lang: Lang, width: int) -
         assert cell_len(line) <= width
 
 
-def test_eighty_columns() -> None:
-    """A matrix where it fits, then what to look at with the server's reply, then the answer."""
-    rows = [line.rstrip() for line in shown(samples.small()).replace("\u00a0", " ").splitlines()]
-    assert rows[:5] == [
+def rows(report: ProbeReport, width: int = 80, lang: Lang = "en") -> list[str]:
+    """The lines of it, without blanks at their ends."""
+    return [line.rstrip() for line in shown(report, width, lang).replace("\u00a0", " ").splitlines()]
+
+
+def test_a_small_run_says_everything_in_its_matrix() -> None:
+    """Folder, tab and seconds beside each verdict; below it only what the matrix cannot say; the answer last."""
+    assert rows(samples.small()) == [
         "Inbox       reminder       newsletter",
         "────────────────────────────────────────────────────────────────",
         "gmail-1     ✓ Inbox 4.2 s  ▤ Tab Promotions, 7 s",
         "gmx-1       ✓ Inbox 4.2 s  ! Spam Spamverdacht, 6 min 52 s, late",
         "t-online-1  ✕ Refused      ? Unreadable",
-    ]
-    assert rows[6] == "What to look at"
-    assert rows[9].startswith("gmail-1     newsletter  ▤ Tab Promotions")
-    assert rows[12].endswith("login refused")
-    assert rows[-4:] == [
+        "",
+        "What to look at",
+        "✕ Refused  reminder to t-online-1",
+        "  550 5.7.1 Mail from 192.0.2.10 refused, see 5.7.1 https://postmaster.example/…",
+        "? t-online-1: login refused",
+        "",
         "2 of 5 messages are in the inbox.",
         "12\u201377 % is the range in which the true share lies, with 95 % certainty.",
         "3 messages need a look: 1 refused, 1 in spam and 1 under a tab.",
@@ -54,18 +59,96 @@ def test_eighty_columns() -> None:
     ]
 
 
-def test_a_hundred_and_twenty_columns_in_german() -> None:
-    """Where the matrix does not fit, a line per message, with folder, time and reply in columns."""
-    text = shown(samples.every_verdict(), 100, "de").replace("\u00a0", " ")
-    rows = text.splitlines()
-    assert rows[0].split() == ["Postfach", "Mailart", "Wo", "sie", "liegt", "Dauer", "Antwort"]
-    late = next(row for row in rows if row.startswith("outlook-1") and "reminder" in row)
-    assert "✓ Posteingang zu spät" in late
-    assert "12 min 22 s" in late
-    replies = {row.index("250 2.0.0") for row in rows if "250 2.0.0" in row}
-    assert len(replies) == 1
-    wide = shown(samples.every_verdict(), 200, "de").splitlines()
-    assert wide[0].split() == ["Postfach", "reminder", "invoice", "newsletter"]
+def test_a_run_on_several_routes_fits_eighty_columns() -> None:
+    """A column for each mail on each route, in short words; then what they do not say, two lines a story at most."""
+    assert rows(samples.several_routes()) == [
+        "           reminder      reminder      newsletter    newsletter    invoice",
+        "Inbox      via direct    via relay     via direct    via listed    via direct",
+        "───────────────────────────────────────────────────────────────────────────────",
+        "gmail-1    ▤ Updates     ▤ Updates     ▤ Promotions  ! Spam        ! Spam",
+        "gmx-1      ✓ Inbox       ✓ Inbox       ✓ Inbox       ✕ Refused     ✓ Inbox",
+        "unknown-1  ✕ Refused     ← Came back   ✕ Refused     ✕ Refused     ✕ Refused",
+        "webde-1    → Folder      → Folder      → Folder      ✕ Refused     → Folder",
+        "zoho-1     ✓ Inbox       ✓ Inbox       ✓ Inbox       ! Spam        ! Spam",
+        "closed-1   ? Unreadable  ? Unreadable  ? Unreadable  ? Unreadable  ? Unreadable",
+        "discard-1  ○ Missing     ○ Missing     ○ Missing     ○ Missing     ○ Missing",
+        "full-1     ✕ Refused     ← Came back   ✕ Refused     ✕ Refused     ✕ Refused",
+        "",
+        "What to look at",
+        "✕ Refused  unknown-1: reminder, newsletter, invoice via direct; newsletter via …",
+        "  550-Requested action not taken: mailbox unavailable For explanation visit htt…",
+        "✕ Refused  full-1: reminder, newsletter, invoice via direct; newsletter via lis…",
+        "  552 5.2.2 <voll@hoster.example>: Quota exceeded (mailbox for user is full)",
+        "✕ Refused  newsletter via listed: gmx-1, webde-1",
+        "  554-gmx.net (mxgmx016) Nemesis ESMTP Service not available No SMTP service IP…",
+        "← Came back  reminder to unknown-1 via relay",
+        "  550-Requested action not taken: mailbox unavailable 550 For explanation visit…",
+        "← Came back  reminder to full-1 via relay",
+        "  552 5.2.2 <voll@hoster.example>: Quota exceeded (mailbox for user is full)",
+        "→ Unbekannt  webde-1: reminder, newsletter, invoice via direct; reminder via re…",
+        "? closed-1: 127.0.0.1:33539 refuses connections: nothing listens there",
+        "",
+        "7 of 35 messages are in the inbox.",
+        "10\u201336 % is the range in which the true share lies, with 95 % certainty.",
+        "28 messages need a look, first: 10 refused, 5 missing and 4 in spam.",
+        "Could not be judged: 5 unreadable.",
+    ]
+
+
+def test_german_words_fit_too() -> None:
+    """Tabs with long names are called tabs in the matrix, and by their name below it."""
+    printed = rows(samples.several_routes(), lang="de")
+    assert "gmail-1    ▤ Reiter     ▤ Reiter    ▤ Werbung    ! Spam       ! Spam" in printed
+    assert "▤ Benachrichtigungen  gmail-1: reminder über direct; reminder über relay" in printed
+    assert "? closed-1: 127.0.0.1:33539 nimmt keine Verbindungen an: Dort läuft kein Dienst" in printed
+
+
+def test_a_narrow_terminal_gets_a_block_for_each_route() -> None:
+    """Columns that do not fit side by side stand below one another, each with all inboxes."""
+    printed = rows(samples.several_routes(), 44)
+    heads = [row.split() for row in printed if row.startswith("Inbox")]
+    assert heads == [
+        ["Inbox", "via", "direct", "via", "direct"],
+        ["Inbox", "via", "direct"],
+        ["Inbox", "via", "relay"],
+        ["Inbox", "via", "listed"],
+    ]
+    assert sum(row.startswith("unknown-1") for row in printed) == len(heads)
+
+
+def test_a_hundred_inboxes_do_not_scroll_away() -> None:
+    """Quiet ones are counted, and a story that two hundred share is told once."""
+    printed = rows(samples.wide(200, 3))
+    assert "171 more inboxes: everything in the inbox, unread and in time" in printed
+    assert len(printed) < 60
+
+
+def test_many_stories_are_cut() -> None:
+    """Three of a kind, then how many messages more, and that the page has them, where there is one."""
+    stories = [
+        samples.seed(
+            f"inbox-{number}",
+            placement=samples.placed(Verdict.REFUSED),
+            handed=samples.handoff(f"550 {'no ' * (number + 1)}", HandoffStatus.REFUSED),
+        )
+        for number in range(7)
+    ]
+    assert "  … and 4 more (Refused), see the page" in rows(samples.run(stories))
+    file = io.StringIO()
+    print_placements(samples.run(stories), Console(file=file, width=80), page=False)
+    assert "  … and 4 more (Refused)\n" in file.getvalue()
+
+
+def test_lateness_and_read_marks_survive_the_short_words() -> None:
+    """In the inbox, but late, is not shown as in the inbox."""
+    seeds = [
+        samples.seed(name, stream, samples.placed(seconds=900.0) if stream == "b" else samples.placed(seen=True))
+        for name in "stuvwxyz"
+        for stream in ("a", "b", "c", "d", "e", "f")
+    ]
+    printed = rows(samples.run(seeds))
+    assert any("✓ Late" in row and "✓ Read" in row for row in printed)
+    assert any(row.startswith("✓ Late  b: s (15 min), t (15 min), ") for row in printed)
 
 
 def test_every_verdict_has_sign_and_word() -> None:
@@ -75,6 +158,14 @@ def test_every_verdict_has_sign_and_word() -> None:
         assert said in text
     for said in ("○ Missing", "? Unreadable", "\u2013 Not sent"):
         assert said in text
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_short_words_are_short(lang: Lang) -> None:
+    """Ten cells at most, for each verdict in each language."""
+    words = {key: text for key, text in catalogue(lang).items() if key.startswith("short.")}
+    assert {key.removeprefix("short.") for key in words} == {verdict.value for verdict in Verdict} | {"late", "seen"}
+    assert all(isinstance(text, str) and cell_len(text) <= 10 for text in words.values())
 
 
 def test_colour_only_on_a_terminal() -> None:
@@ -100,14 +191,6 @@ def test_a_terminal_without_unicode_gets_its_table_too() -> None:
     print_placements(samples.small(), Console(file=file, width=80))
     file.flush()
     assert b"? Inbox 4.2" in raw.getvalue()
-
-
-def test_two_ways_out_are_told_apart() -> None:
-    """With several routes each line names its own."""
-    seeds = [samples.seed("a", stream, route=route) for stream in ("x", "y") for route in ("main", "spare")]
-    rows = shown(samples.run(seeds)).splitlines()
-    assert rows[0].split()[:3] == ["Inbox", "Stream", "Way"]
-    assert sum("spare" in row for row in rows) == 2
 
 
 def test_a_run_without_messages_says_so() -> None:

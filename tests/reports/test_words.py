@@ -23,7 +23,7 @@ DE = Words("de", BERLIN)
 EN = Words("en", BERLIN)
 
 # Groups of names that a run may or may not bring up: what providers, tabs and servers call things.
-NAMES = ("provider", "tab", "reason", "phase", "filter.said", "month", "handoff")
+NAMES = ("provider", "tab", "reason", "phase", "filter.said", "month", "handoff", "said")
 
 
 def _texts(entry: Entry) -> list[str]:
@@ -82,6 +82,9 @@ def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Words, "_entry", recorded)
     quiet = samples.run([samples.seed()])
     alone = samples.seed(placement=samples.placed(samples.Verdict.UNREADABLE, searched=()), never_tried=True)
+    places = (samples.Unsearched("A", "timeout"), samples.Unsearched("B", "timeout"))
+    half = samples.placed(samples.Verdict.UNREADABLE, unsearched=places, reason="A: timeout; B: timeout")
+    blind = samples.seed(placement=half)
     two_ways = samples.run([samples.seed("a"), samples.seed("b", "invoice", route="spare", deliver_within=None)])
     slow = samples.placed(seconds=273_600.0)
     mixed = samples.run([samples.seed("a", placement=slow), samples.seed("b", deliver_within=7_500.0)])
@@ -97,6 +100,8 @@ def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         *single,
         samples.small(),
         samples.every_verdict(),
+        samples.several_routes(),
+        samples.run([blind]),
         samples.hostile(),
         samples.wide(40, 2),
         samples.wide(2, 40),

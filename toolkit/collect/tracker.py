@@ -74,6 +74,7 @@ class Tracker:
         self._notify = notify
         self._lock = threading.RLock()
         self._seeds: dict[str, LiveSeed] = {}
+        self._by_inbox: dict[str, list[LiveSeed]] = {}
         self.crashed: Exception | None = None  # why the run cannot go on
 
     def crash(self, error: Exception) -> None:
@@ -87,6 +88,7 @@ class Tracker:
         live = LiveSeed(row, resumed, handoff)
         with self._lock:
             self._seeds[row.seed_id] = live
+            self._by_inbox.setdefault(row.inbox, []).append(live)
         self._notify("planned", row, None)
         return live
 
@@ -97,7 +99,8 @@ class Tracker:
 
     def of_inbox(self, inbox: str) -> list[LiveSeed]:
         """The open seeds that were sent, or shall be, to this inbox."""
-        return [live for live in self.all() if live.row.inbox == inbox and live.open]
+        with self._lock:
+            return [live for live in self._by_inbox.get(inbox, ()) if live.open]
 
     def busy(self) -> bool:
         """Whether any seed is still open."""

@@ -74,7 +74,7 @@ def _found(sightings: Sequence[Sighting], coverage: Coverage) -> Placement:
     best = ranked[0]
     verdict, folder, tab = _place(best)
     places = [name for one in ranked for name in _places(one)]
-    first = min(sightings, key=lambda one: (one.at, _rank(one)))
+    first = min(sightings, key=lambda one: (one.at, _rank(one), one.folder, one.uid))
     return Placement(
         verdict,
         folder=folder,
@@ -126,8 +126,9 @@ def _remark(best: Sighting, first: Sighting, *, moved: bool) -> str | None:
     if best.gone_at is not None:
         after = (best.gone_at - best.at).total_seconds()
         return f"gone again within {after:.0f} s: another program takes mail out of this mailbox"
-    if moved and first.gone_at is not None and first.folder != best.folder:
-        return f"first seen in {first.folder}, then moved"
+    before, now = _place(first)[1], _place(best)[1]
+    if moved and first.gone_at is not None and before != now:
+        return f"first seen in {before}, then moved"
     if best.gmail and best.tab is None and _in_gmail_inbox(best):
         return "which tab shows it could not be learned"
     return None
