@@ -127,13 +127,15 @@ def show(report: ProbeReport, settings: Settings, options: argparse.Namespace) -
             lang=options.lang,
             timezone=reader_zone(settings),
             rules_inboxes=_with_rules(settings),
+            page=bool(options.html),
         )
     if not options.html:
         return True
     try:
         write_placement_page(report, settings, Path(options.html), options.lang)
     except OSError as error:
-        print(f"mailwhy probe: {options.html} cannot be written: {error.strerror or error}", file=sys.stderr)
+        why = f"{error.filename or options.html}: {error.strerror or error}"
+        print(f"mailwhy probe: {options.html} cannot be written: {why}", file=sys.stderr)
         return False
     if not options.json:
         print(f"The page is in {options.html}")

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from jobs.cli import main
 from jobs.probe import status, verdicts
 from tests.jobs.scene import Scene, mailwhy, scene
+from tests.servers.process import free_ports
 from toolkit.model.placement import Handoff, HandoffStatus, Placement, ProbeReport, SeedReport, Verdict
 from toolkit.store.seeds import SeedStore
 
@@ -108,7 +109,8 @@ def test_refused_seeds_are_work_that_was_done(tmp_path: Path, capsys: pytest.Cap
 def test_a_mailbox_that_cannot_be_read_is_work_not_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Status 1: nobody knows where its seed lies. The other mailbox has its verdict."""
     with scene(tmp_path, "box", "other") as world:
-        world.boxes["other"].stop()
+        world.config["inbox"][1]["port"] = free_ports(1)[0]
+        world.write()
         assert run(world, "--json") == 1
     found = {seed["inbox"]: seed["placement"]["verdict"] for seed in json.loads(capsys.readouterr().out)["seeds"]}
     assert found == {"box": "inbox", "other": "unreadable"}
@@ -168,7 +170,7 @@ def test_a_page_that_cannot_be_written_loses_no_result(
     else:
         assert "box" in out
         assert "The page is in" not in out
-    assert f"mailwhy probe: {page} cannot be written: Not a directory" in err
+    assert f"mailwhy probe: {page} cannot be written: {tmp_path}/file: File exists" in err
     assert "Traceback" not in err
 
 

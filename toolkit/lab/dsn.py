@@ -46,10 +46,27 @@ def report_message(report: Report, original: bytes) -> bytes:
         f"This is the mail system at host {report.reporting_mta}.\n\n"
         f"Your message {what}.\n\n"
         f"<{report.recipient}>: host {report.remote_mta} said:\n"
-        + "\n".join(textwrap.wrap(one_line, 72, initial_indent="    ", subsequent_indent="    "))
+        + "\n".join(
+            textwrap.wrap(
+                one_line,
+                72,
+                break_long_words=False,
+                break_on_hyphens=False,
+                initial_indent="    ",
+                subsequent_indent="    ",
+            )
+        )
         + "\n"
     )
-    diagnostic = "\n".join(textwrap.wrap(f"Diagnostic-Code: smtp; {one_line}", 76, subsequent_indent="    "))
+    diagnostic = "\n".join(
+        textwrap.wrap(
+            f"Diagnostic-Code: smtp; {one_line}",
+            76,
+            break_long_words=False,
+            break_on_hyphens=False,
+            subsequent_indent="    ",
+        )
+    )
     status = (
         f"Reporting-MTA: dns; {report.reporting_mta}\n"
         f"X-Postfix-Queue-ID: {report.queue_id}\n"
