@@ -63,6 +63,7 @@ class Scene:
     folder: Path
     route: WatchedRoute
     boxes: dict[str, Watched]
+    url: str  # of the store
 
     def strike(self, strike: Strike) -> None:
         """Call this at every moment of SMTP and IMAP."""
@@ -94,8 +95,12 @@ class Scene:
 
     def runs(self) -> int:
         """How many probes have begun."""
-        with open_engine(f"sqlite:///{self.folder}/store.db").connect() as connection:
-            return len(connection.execute(sa.select(run.c.run_id)).all())
+        engine = open_engine(self.url)
+        try:
+            with engine.connect() as connection:
+                return len(connection.execute(sa.select(run.c.run_id)).all())
+        finally:
+            engine.dispose()
 
     def arrived(self) -> Counter[tuple[str, str]]:
         """How many messages of each subject lie in each inbox."""
@@ -108,20 +113,23 @@ class Scene:
 
 
 @contextmanager
-def scene(folder: Path, inboxes: int = 2, streams: Sequence[dict[str, object]] = (STREAM,)) -> Iterator[Scene]:
-    """Everything running."""
+def scene(
+    folder: Path, inboxes: int = 2, streams: Sequence[dict[str, object]] = (STREAM,), url: str = ""
+) -> Iterator[Scene]:
+    """Everything running; the store is a file of the folder's where no other `url` is given."""
+    url = url or f"sqlite:///{folder}/store.db"
     with ExitStack() as stack:
         boxes = {f"box{n}@faulty.example": stack.enter_context(Watched()) for n in range(inboxes)}
         route = stack.enter_context(WatchedRoute(dict(boxes)))
         config = {
-            "store": {"url": f"sqlite:///{folder}/store.db"},
+            "store": {"url": url},
             "stream": list(streams),
             "route": [smtp_route(route.port)],
             "inbox": [fake_inbox(box, address.partition("@")[0]) for address, box in boxes.items()],
             "probe": {"timeout": "15s", "poll": "100ms", "settle": "100ms"},
         }
         (folder / "config.toml").write_text(to_toml(config))
-        yield Scene(folder, route, boxes)
+        yield Scene(folder, route, boxes, url)
 
 
 MOMENTS = [

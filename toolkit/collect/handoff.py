@@ -109,19 +109,23 @@ class RouteSender:
 
     def _serve(self) -> None:
         session: SmtpSession | None = None
-        while (job := self._next()) is not None:
-            if session is not None and (not session.usable or session.sent >= _PER_CONNECTION):
-                session.quit()
-                session = None
-            if session is None:
-                session = self._connected(job)
+        try:
+            while (job := self._next()) is not None:
+                if session is not None and (not session.usable or session.sent >= _PER_CONNECTION):
+                    session.quit()
+                    session = None
+                if session is None:
+                    session = self._connected(job)
+                if session is not None:
+                    self._send(session, job)
+                if session is not None and not self._waiting():
+                    session.quit()  # an idle connection is rude, and the server will drop it
+                    session = None
             if session is not None:
-                self._send(session, job)
-            if session is not None and not self._waiting():
-                session.quit()  # an idle connection is rude, and the server will drop it
-                session = None
-        if session is not None:
-            session.quit()
+                session.quit()
+        finally:
+            if session is not None:
+                session.close()  # where something broke, perhaps in mid-message: without a word
 
     def _waiting(self) -> bool:
         with self._changed:

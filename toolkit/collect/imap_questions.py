@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from toolkit.collect.compose import TOKEN_HEADER
 from toolkit.wire.imap import quoted
-from toolkit.wire.imap_answers import Answer, read_search
+from toolkit.wire.imap_answers import Answer, read_esearch
 
 FEW = 300
 """As many new messages are fetched by number; more are searched for."""
@@ -61,17 +61,27 @@ def searches(seeds: Sequence[tuple[str, str]], start: int | None) -> list[bytes]
     return commands
 
 
-def tab_searches(uids: Sequence[int]) -> list[bytes]:
-    """One SEARCH for each category: no label tells them (Gmail IMAP extensions, X-GM-RAW)."""
-    return [b'UID SEARCH UID %s X-GM-RAW "category:%s"' % (_set(uids), name.encode()) for name in CATEGORIES]
+def tab_searches(uids: Sequence[int], *, esearch: bool) -> list[bytes]:
+    """One SEARCH for each category: no label tells them (Gmail IMAP extensions, X-GM-RAW).
+
+    With `esearch` (RFC 4731) each answer names its question, so that they may be asked together. Without it, answers
+    of several searches that a server works on at once could not be told apart.
+    """
+    returns = b"RETURN (ALL) " if esearch else b""
+    return [b'UID SEARCH %sUID %s X-GM-RAW "category:%s"' % (returns, _set(uids), name.encode()) for name in CATEGORIES]
 
 
-def read_tabs(replies: Iterable[Answer]) -> dict[int, str]:
-    """The category of each UID, from the answers to `tab_searches`. One that no search found is absent."""
+def read_tabs(uids: Sequence[int], replies: Sequence[Answer], batch: Iterable[Answer]) -> dict[int, str]:
+    """The category of each UID, from the answers to `tab_searches` asked together, and all answers of that batch.
+
+    One that no search found is absent.
+    """
+    found = read_esearch(batch)
     tabs: dict[int, str] = {}
     for name, answer in zip(CATEGORIES, replies, strict=True):
-        if answer.ok:
-            for uid in read_search(answer):
+        hits = found.get(answer.tag) if answer.ok else None
+        for uid in uids:
+            if hits is not None and uid in hits:
                 tabs.setdefault(uid, name)
     return tabs
 

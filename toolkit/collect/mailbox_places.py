@@ -8,6 +8,7 @@ from toolkit.derive.folders import classify
 from toolkit.model.mailbox import Folder, FolderStatus, Role
 from toolkit.model.placement import Unsearched
 from toolkit.model.sighting import Coverage
+from toolkit.wire.channel import WireError
 from toolkit.wire.imap_answers import Listing
 
 
@@ -59,7 +60,9 @@ class Places:
         self._looks = 0
 
     def adopt(self, listing: Listing) -> None:
-        """Take over the server's list; what is known of a folder stays known."""
+        """Take over the server's list; what is known of a folder stays known. Raises WireError where it is empty."""
+        if not listing.folders:
+            raise WireError("protocol", "the server lists no mailbox at all, not even INBOX")
         first_time = not self._places
         places = {}
         for folder in classify(listing.folders, provider=self._provider, configured=self._configured):

@@ -13,9 +13,10 @@ from toolkit.collect import imap_questions as ask
 from toolkit.collect.bounces import bounces_in, may_be_bounce
 from toolkit.collect.compose import TOKEN_HEADER
 from toolkit.collect.mailbox_places import News, Place, Places
+from toolkit.collect.tabs import examine_with_tabs
 from toolkit.collect.tracker import LiveSeed, Tracker
 from toolkit.config.settings import Inbox, Mailbox
-from toolkit.model.mailbox import FolderStatus, Role
+from toolkit.model.mailbox import FolderStatus
 from toolkit.model.placement import Unsearched
 from toolkit.model.sighting import Coverage, Sighting
 from toolkit.parse.headers import first, parse_headers
@@ -209,20 +210,18 @@ class MailboxReader:
             questions = []
             if seeds:
                 questions.append(ask.fetch_headers(seeds, gmail=self.session.gmail))
-                questions += self._tab_questions(place, seeds)
             if reports:
                 questions.append(ask.fetch_reports(reports))
             asked.append((place.raw, questions))
         size = sum(len(seeds) * ask.HEADER_BYTES + len(reports) * ask.REPORT_BYTES for _, seeds, reports in hits)
-        answers = self.session.examine_each(asked, budget=(4 << 20) + size)
+        seeds_there = [(place, seeds) for place, seeds, _ in hits]
+        answers, tabs = examine_with_tabs(self.session, asked, seeds_there, budget=(4 << 20) + size)
         for (place, seeds, reports), (opened, replies) in zip(hits, answers, strict=True):
             opened.expect(f"to open {place.name} again")
-            tabs = ask.read_tabs(replies[1 : 1 + len(ask.CATEGORIES)]) if seeds and self._has_tabs(place) else {}
             # Two FETCH in one mailbox may be answered together: Dovecot ends both after it has answered both.
-            fetches = [replies[0]] if not (seeds and reports) else [replies[0], replies[-1]]
-            for message in [message for answer in fetches for message in read_fetch(answer)]:
+            for message in [message for answer in replies for message in read_fetch(answer)]:
                 if message.uid in seeds:
-                    self._sight(place, message, tabs.get(message.uid))
+                    self._sight(place, message, tabs.get((place.raw, message.uid)))
                 elif message.uid in reports:
                     self._bounce(place, message)
 
@@ -270,12 +269,6 @@ class MailboxReader:
         for message_id, bounce in bounces_in(message.text, ids, at=self._clock(), mailbox=where):
             self._tracker.bounced(message_id, bounce, message.text[:_DSN_KEPT].decode("latin-1"))
 
-    def _has_tabs(self, place: Place) -> bool:
-        return self.session.gmail and place.folder.role in (Role.ALL, Role.INBOX)
-
-    def _tab_questions(self, place: Place, uids: Sequence[int]) -> list[bytes]:
-        return ask.tab_searches(uids) if self._has_tabs(place) else []
-
     # -- the second reading, and the end ----------------------------------------------------------------------------
 
     def _unsettled(self, now: datetime) -> list[LiveSeed]:
@@ -306,23 +299,20 @@ class MailboxReader:
         if not places:
             return
         gmail = self.session.gmail
-        answers = self.session.examine_each(
-            [
-                (place.raw, [ask.fetch_flags(uids, gmail=gmail), *self._tab_questions(place, uids)])
-                for place, uids in places
-            ]
-        )
+        asked = [(place.raw, [ask.fetch_flags(uids, gmail=gmail)]) for place, uids in places]
+        answers, tabs = examine_with_tabs(self.session, asked, places, budget=4 << 20)
         for (place, uids), (opened, replies) in zip(places, answers, strict=True):
             if not opened.ok:
                 continue  # it was seen there; that it cannot be opened now takes nothing back
             there = {message.uid: message for message in read_fetch(replies[0])}
-            tabs = ask.read_tabs(replies[1:]) if self._has_tabs(place) else {}
             for live in self._wanted():
                 for (folder, uid), seen in list(live.sightings.items()):
                     if folder == place.name and uid in uids:
                         now = there.get(uid)
                         again = (
-                            replace(seen, flags=now.flags, labels=now.labels, tab=tabs.get(uid) or seen.tab)
+                            replace(
+                                seen, flags=now.flags, labels=now.labels, tab=tabs.get((place.raw, uid)) or seen.tab
+                            )
                             if now
                             else replace(seen, gone_at=self._clock())
                         )

@@ -149,7 +149,8 @@ class Tracker:
                 return
             live.sightings[(sighting.folder, sighting.uid)] = sighting
             first = len(live.sightings) == 1 and before is None
-        self._advance(live, [Observation("sighting", live.row.inbox, self._clock(), sighting)])
+        # What lies in a mailbox can be seen again: the disk is not waited for.
+        self._advance(live, [Observation("sighting", live.row.inbox, self._clock(), sighting)], hasty=True)
         if first:
             self._notify("seen", live.row, None)
 

@@ -5,8 +5,10 @@ do no harm when it wakes up. Everything seen goes into `evidence` in the same tr
 """
 
 import dataclasses
+import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -74,6 +76,7 @@ class SeedStore:
     def __init__(self, engine: sa.Engine, *, clock: Callable[[], datetime] = _now) -> None:
         self.engine = engine
         self._clock = clock
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @classmethod
     def open(cls, url: str, *, clock: Callable[[], datetime] = _now) -> "SeedStore":
@@ -90,7 +93,7 @@ class SeedStore:
         """Write down that this process probes. Returns the run's id."""
         process, now = this_process(), self._clock()
         run_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 run.insert().values(
                     run_id=run_id,
@@ -106,17 +109,17 @@ class SeedStore:
 
     def heartbeat(self, run_id: str) -> None:
         """A sign of life, due several times in each LEASE."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(run.update().where(run.c.run_id == run_id).values(heartbeat_at=self._clock()))
 
     def finish_run(self, run_id: str) -> None:
         """The run has done all that it began."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(run.update().where(run.c.run_id == run_id).values(finished_at=self._clock()))
 
     def leave_run(self, run_id: str) -> None:
         """The run ends before its time: the next one goes on with it."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(run.update().where(run.c.run_id == run_id).values(heartbeat_at=_LONG_AGO))
 
     def is_over(self, run_id: str) -> bool:
@@ -153,7 +156,7 @@ class SeedStore:
         """As `plan`; None where another run was quicker, on a server that lets both look at once."""
         unfinished = sa.select(run.c.run_id).where(run.c.finished_at.is_(None))
         judged = seed.c.owner.in_(unfinished) & (seed.c.created_at >= since)
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             # Newest last: it replaces what the same run may have judged before.
             query = seed.select().where(sa.or_(seed.c.concluded_at.is_(None), judged))
             rows = connection.execute(query.order_by(seed.c.created_at, seed.c.seed_id))
@@ -180,7 +183,7 @@ class SeedStore:
         dead = [one for one in unfinished if one != run_id and self.is_over(one)]
         if dead:
             mine = seed.c.seed_id.in_([one.seed_id for one in judged]) & seed.c.owner.in_(dead)
-            with self.engine.begin() as connection:
+            with self._writing() as connection:
                 connection.execute(seed.update().where(mine & seed.c.concluded_at.is_not(None)).values(owner=run_id))
                 connection.execute(run.update().where(run.c.run_id.in_(dead)).values(finished_at=run.c.heartbeat_at))
 
@@ -219,7 +222,7 @@ class SeedStore:
     def _change(
         self, seed_id: str, owner: str, values: Json, seen: Sequence[Observation], *, hasty: bool = False
     ) -> bool:
-        with self.engine.connect().execution_options(hasty=hasty) as connection, connection.begin():
+        with self._writing(hasty=hasty) as connection:
             mine = (seed.c.seed_id == seed_id) & (seed.c.owner == owner) & seed.c.concluded_at.is_(None)
             if connection.execute(seed.update().where(mine).values({"owner": owner, **values})).rowcount != 1:
                 return False
@@ -238,6 +241,12 @@ class SeedStore:
                     ],
                 )
         return True
+
+    @contextmanager
+    def _writing(self, *, hasty: bool = False) -> Iterator[sa.Connection]:
+        """A transaction. Threads queue for it here: SQLite would let them sleep and try again instead."""
+        with self._turn, self.engine.connect().execution_options(hasty=hasty) as connection, connection.begin():
+            yield connection
 
     def _reading(self) -> sa.Connection:
         return self.engine.connect().execution_options(reading=True)

@@ -339,7 +339,7 @@ class ImapSession:
             protocol._check_bye()  # noqa: SLF001 - as above
             protocol._get_response()  # noqa: SLF001 - as above
         status, data = protocol.tagged_commands.pop(tag)
-        answer = Answer(status, error_text(data[-1]), dict(protocol.untagged_responses))
+        answer = Answer(status, error_text(data[-1]), dict(protocol.untagged_responses), tag)
         protocol.untagged_responses.clear()
         return answer
 

@@ -3,7 +3,8 @@
 A line of a list that cannot be read costs that line; anything else that cannot be read is a WireError.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from imapclient.response_parser import parse_fetch_response, parse_response
 from toolkit.model.mailbox import FolderStatus, ListedFolder
 from toolkit.wire.channel import WireError
 
+_ESEARCH_TAG = re.compile(rb'TAG "?([^")]+)')
+_ESEARCH_ALL = re.compile(rb"\bALL ([0-9:,]+)")
 _NONSENSE = (IMAPClientError, ValueError, TypeError, IndexError, KeyError)
 
 
@@ -25,6 +28,7 @@ class Answer:
     status: str  # OK, NO, BAD
     text: str
     untagged: dict[str, list[Any]] = field(default_factory=dict)  # by response name, as imaplib keeps them
+    tag: bytes = b""
 
     @property
     def ok(self) -> bool:
@@ -36,6 +40,16 @@ class Answer:
         if not self.ok:
             raise WireError("said-no", f"the server refuses {what}: {self.status} {self.text}")
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class UidSet:
+    """A set of UIDs as a server wrote it (RFC 9051, section 9: sequence-set), not spelt out: it may name billions."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def __contains__(self, uid: int) -> bool:
+        return any(min(low, high) <= uid <= max(low, high) for low, high in self.ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ def folder_name(raw: bytes) -> str:
     """The name for people: modified UTF-7 (RFC 3501, section 5.1.3) decoded, else UTF-8, else Latin-1."""
     try:
         name = decode_utf7(raw)
-        if isinstance(name, str) and name.isprintable():
+        if raw.isascii() and isinstance(name, str) and name.isprintable():
             return name
     except _NONSENSE:
         pass
@@ -126,6 +140,21 @@ def read_search(answer: Answer) -> list[int]:
         return [int(word) for line in answer.untagged.get("SEARCH", []) for word in (line or b"").split()]
     except (ValueError, AttributeError, TypeError):
         raise WireError("protocol", "the answer to SEARCH is no list of numbers") from None
+
+
+def read_esearch(answers: Iterable[Answer]) -> dict[bytes, UidSet]:
+    """What SEARCH with RETURN (ALL) found, by the tag of its command (RFC 4731), wherever in the batch it stands.
+
+    A search that found nothing is absent, and so is a line that cannot be read.
+    """
+    found = {}
+    for line in (line for answer in answers for line in answer.untagged.get("ESEARCH", [])):
+        text = line if isinstance(line, bytes) else b""
+        tag, numbers = _ESEARCH_TAG.search(text), _ESEARCH_ALL.search(text)
+        if tag and numbers:
+            ranges = (part.partition(b":") for part in numbers[1].split(b","))
+            found[tag[1]] = UidSet(tuple((int(low), int(high or low)) for low, _, high in ranges if low))
+    return found
 
 
 def read_fetch(answer: Answer) -> list[Fetched]:
