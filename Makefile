@@ -64,7 +64,7 @@ $(VENV)/.made: FORCE
 endif
 
 $(VENV)/.made:
-	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
+	@PYTHON="$(PYTHON)" sh .ci/make-venv $(VENV)
 	@echo "$(CURDIR)" >$@
 
 # What builds comes first and is pinned too; nothing is built with anything else (--no-build-isolation).

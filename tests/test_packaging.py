@@ -229,7 +229,7 @@ def test_too_old_a_python_is_said_so(tmp_path: Path) -> None:
     old = tmp_path / "python3"
     old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2" && exit 0\nexit 1\n')
     old.chmod(0o755)
-    done = _run(ROOT / ".ci" / "make-venv", tmp_path / "venv", PYTHON=str(old))
+    done = _run("sh", ROOT / ".ci" / "make-venv", tmp_path / "venv", PYTHON=str(old))
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert all(words in done.stderr for words in ("Python 3.11 or newer", "Python 3.9.2", "make PYTHON="))

@@ -93,12 +93,24 @@ class Scene:
         """Whether a seed's verdict is that nobody knows whether it was ever taken."""
         return entry["placement"]["verdict"] == "unreadable" and "not known" in entry["placement"]["reason"]
 
-    def runs(self) -> int:
-        """How many probes have begun."""
+    def runs(self, *, finished: bool = False) -> int:
+        """How many probes have begun, or have done all that they began."""
+        query = sa.select(sa.func.count()).select_from(run)
         engine = open_engine(self.url)
         try:
             with engine.connect() as connection:
-                return len(connection.execute(sa.select(run.c.run_id)).all())
+                done = query.where(run.c.finished_at.is_not(None), run.c.finished_at != run.c.heartbeat_at)
+                return int(connection.execute(done if finished else query).scalar_one())
+        finally:
+            engine.dispose()
+
+    def doubts(self) -> int:
+        """How many seeds ended in doubt, by what the store keeps of them."""
+        engine = open_engine(self.url)
+        try:
+            with engine.connect() as connection:
+                reports = connection.execute(sa.select(seed.c.report).where(seed.c.concluded_at.is_not(None))).scalars()
+                return sum(self.in_doubt(report) for report in reports)
         finally:
             engine.dispose()
 
@@ -114,7 +126,11 @@ class Scene:
 
 @contextmanager
 def scene(
-    folder: Path, inboxes: int = 2, streams: Sequence[dict[str, object]] = (STREAM,), url: str = ""
+    folder: Path,
+    inboxes: int = 2,
+    streams: Sequence[dict[str, object]] = (STREAM,),
+    url: str = "",
+    timeout: str = "15s",
 ) -> Iterator[Scene]:
     """Everything running; the store is a file of the folder's where no other `url` is given."""
     url = url or f"sqlite:///{folder}/store.db"
@@ -126,7 +142,7 @@ def scene(
             "stream": list(streams),
             "route": [smtp_route(route.port)],
             "inbox": [fake_inbox(box, address.partition("@")[0]) for address, box in boxes.items()],
-            "probe": {"timeout": "15s", "poll": "100ms", "settle": "100ms"},
+            "probe": {"timeout": timeout, "poll": "100ms", "settle": "100ms"},
         }
         (folder / "config.toml").write_text(to_toml(config))
         yield Scene(folder, route, boxes, url)
@@ -157,18 +173,18 @@ def test_killed_at_a_moment_and_started_again(moment: str, tmp_path: Path) -> No
     assert {entry["placement"]["verdict"] for entry in document["seeds"] if entry not in doubts} <= {"inbox"}
     assert set(world.arrived().values()) == {1}
     assert len(world.arrived()) + len(doubts) == 2
-    if moment != "smtp DATA answered":
-        assert not doubts
+    assert len(doubts) <= (1 if moment.startswith("smtp") else 0)  # the other seed may be in its own such moment
     with open_engine(f"sqlite:///{tmp_path}/store.db").connect() as connection:
         rows = connection.execute(sa.select(seed.c.inbox, seed.c.state)).all()
     assert sorted(rows) == [("box0", "concluded"), ("box1", "concluded")]
 
 
+@pytest.mark.timeout(180)  # a seed in doubt is looked for until its time is up
 def test_killed_again_and_again(tmp_path: Path) -> None:
     """At random moments, until one run ends: one message of each stream in each mailbox, however often it died."""
     rng = random.Random(20261118)
-    doubts = 0
-    with scene(tmp_path, inboxes=3, streams=(STREAM, SECOND)) as world:
+    # Longer than all these runs together: what was judged too long ago would be measured anew.
+    with scene(tmp_path, inboxes=3, streams=(STREAM, SECOND), timeout="40s") as world:
         for _ in range(8):
             process = world.start()
             left = rng.randint(1, 60)  # moments until it dies
@@ -180,18 +196,19 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
                     os.kill(process.pid, signal.SIGKILL)
 
             world.strike(strike)
-            process.communicate(timeout=40)
-            if process.returncode == 0:
-                break
-        world.strike(lambda _moment: None)
-        if process.returncode != 0:
-            document = world.finish(world.start())
-            doubts = sum(world.in_doubt(entry) for entry in document["seeds"])
-    assert len(world.arrived()) + doubts == 6
-    assert doubts <= 1
-    assert set(world.arrived().values()) == {1}
+            process.wait(timeout=40)
+            process.communicate()
+            if world.runs(finished=True):
+                break  # it came to its end, if only to be killed on the way out: one more would begin anew
+        else:
+            world.strike(lambda _moment: None)
+            world.start().communicate(timeout=90)
+        doubts = world.doubts()
     ids = Counter(message.content.partition(b"Message-ID: ")[2][:60] for message in world.route.transactions)
     assert set(ids.values()) == {1}
+    assert set(world.arrived().values()) == {1}
+    assert len(world.arrived()) + doubts == 6
+    assert doubts <= 1
 
 
 def test_two_probes_at_once_share_their_work(tmp_path: Path) -> None:

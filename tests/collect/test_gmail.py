@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from imapclient.exceptions import IMAPClientError
 
+from tests.lab.clients import imap
+from toolkit.collect.imap_questions import _any_of
 from toolkit.collect.probe import ProbeRun, Selection
 from toolkit.config.settings import Settings
 from toolkit.lab.host import MailboxSpec, Reception
@@ -224,6 +227,18 @@ def test_other_providers_have_no_tabs(outcome: Outcome, box: str) -> None:
     assert (place.verdict, place.folder, place.tab, place.labels) == (Verdict.INBOX, "INBOX", None, ())
     spam = outcome.place(box, "invoice")
     assert (spam.verdict, spam.folder) == (Verdict.SPAM, {"outlook": "Junk-E-Mail", "yahoo": "Bulk"}[box])
+
+
+def test_a_search_for_many_seeds_is_no_deep_one(outcome: Outcome) -> None:
+    """The lab reads as many keys as a mailbox may have seeds; only what stands deep in each other is refused."""
+    found = next(seed for (inbox, _), seed in outcome.seeds.items() if inbox == "archives")
+    keys = [b"HEADER MESSAGE-ID x%d" % number for number in range(60)]
+    with imap(outcome.world, "archives") as client:
+        client.select_folder(ALL_MAIL, readonly=True)
+        anything = f"HEADER MESSAGE-ID {found.message_id}"
+        assert client.search(_any_of([*keys, anything.encode()]).decode())
+        with pytest.raises(IMAPClientError, match="nested too deeply"):
+            client.search("NOT " * 100 + "ALL")
 
 
 def test_nothing_is_changed_in_a_mailbox(outcome: Outcome) -> None:

@@ -99,9 +99,11 @@ def test_killed_and_started_again(moment: str, postgres_url: str, tmp_path: Path
         world.strike(lambda _moment: None)
         document = world.finish(world.start())
         arrived = world.arrived()
-    assert {entry["placement"]["verdict"] for entry in document["seeds"]} == {"inbox"}
+    doubts = [entry for entry in document["seeds"] if world.in_doubt(entry)]
+    assert {entry["placement"]["verdict"] for entry in document["seeds"] if entry not in doubts} == {"inbox"}
     assert set(arrived.values()) == {1}
-    assert len(arrived) == 2
+    assert len(arrived) + len(doubts) == 2
+    assert len(doubts) <= 1  # the other seed may have been between its mark and its dot
     engine = open_engine(postgres_url)
     with engine.connect() as connection:
         states = connection.execute(sa.select(seed.c.state)).scalars().all()

@@ -225,7 +225,7 @@ def test_a_lab_that_is_served_can_be_probed_and_ends_when_asked(number: signal.S
         lab.send_signal(number)
         _, err = lab.communicate(timeout=20)
         assert lab.returncode == 0
-        assert err == ""
+        assert "Traceback" not in err
         assert time.monotonic() - asked < 10
 
 

@@ -11,8 +11,6 @@ import pytest
 from tests.jobs.scene import mailwhy
 from toolkit.model.placement import Verdict
 
-NEVER_IN_THE_LAB = {Verdict.BOUNCED}
-
 
 @pytest.mark.timeout(150)
 def test_the_demo_shows_every_situation_and_leaves_a_page(tmp_path: Path) -> None:
@@ -27,8 +25,8 @@ def test_the_demo_shows_every_situation_and_leaves_a_page(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert seconds < 60
-    found = {seed["placement"]["verdict"] for seed in document["seeds"]}
-    assert set(Verdict) - {Verdict(verdict) for verdict in found} <= NEVER_IN_THE_LAB | {Verdict.UNSENT}
+    found = {Verdict(seed["placement"]["verdict"]) for seed in document["seeds"]}
+    assert found >= set(Verdict) - {Verdict.UNSENT}  # every door of the lab takes mail
     assert document["notes"] == []
     page = (tmp_path / "new" / "out" / "index.html").read_text()
     assert page.lower().startswith("<!doctype html>")

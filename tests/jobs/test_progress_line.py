@@ -1,6 +1,7 @@
 """While a probe works, a person sees how far it is, in one line that never wraps."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -126,7 +127,7 @@ def test_it_never_wraps(steps: str, width: int) -> None:
     Console(file=file, width=width, force_terminal=True, color_system=None).print(run.progress)
     (line,) = file.getvalue().splitlines()
     assert cell_len(line) <= width
-    assert line.rstrip().endswith("0:00")
+    assert re.search(r"0:0\d$", line.rstrip())
 
 
 def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

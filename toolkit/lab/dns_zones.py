@@ -51,7 +51,7 @@ def reversed_address(address: str) -> str:
     found = ip_address(address)
     if found.version == 4:
         return ".".join(reversed(address.split(".")))
-    return ".".join(reversed(found.exploded.replace(":", "")))
+    return ".".join(f"{int(found):032x}"[::-1])
 
 
 class Zones:

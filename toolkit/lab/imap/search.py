@@ -65,7 +65,11 @@ def _all_keys(scanner: Scanner, place: Place, until: bytes) -> Narrow:
 
 
 def _key(scanner: Scanner, place: Place) -> Narrow:
-    scanner.deeper()
+    with scanner.deeper():
+        return _key_here(scanner, place)
+
+
+def _key_here(scanner: Scanner, place: Place) -> Narrow:
     if scanner.takes(b"("):
         inner = _all_keys(scanner, place, until=b")")
         scanner.expect(b")")

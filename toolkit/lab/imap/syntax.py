@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import contextlib
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 
 _ATOM = re.compile(rb'[^\x00-\x1f\x7f-\xff(){ %*"\\\]]+')
@@ -130,11 +131,14 @@ class Scanner:
         self._depth -= 1
         return values
 
-    def deeper(self) -> None:
-        """One more level of a search's parentheses or NOT."""
+    @contextlib.contextmanager
+    def deeper(self) -> Iterator[None]:
+        """One more level of a search's parentheses, NOT or OR, until it is left."""
         self._depth += 1
         if self._depth > _DEPTH:
             raise BadSyntaxError("nested too deeply")
+        yield
+        self._depth -= 1
 
     def date(self) -> date:
         """A date such as 1-Feb-2026, quoted or not."""
