@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.exits import DONE, FOUND, PART, WRONG
 from jobs.progress import SeedProgress
 from toolkit.collect.probe import ProbeRun, Selection
-from toolkit.config.duration import parse_duration
+from toolkit.config.duration import format_duration, parse_duration
 from toolkit.config.fault import ConfigError, Fault
 from toolkit.config.secrets_check import missing_secrets
 from toolkit.config.settings import Settings
@@ -50,7 +50,8 @@ def probe(settings: Settings, options: argparse.Namespace) -> int:
         return PART
     finally:
         store.close()
-    shown = show(report, settings, options)
+    took = format_duration((report.finished_at - report.started_at).total_seconds())
+    shown = show(report, settings, options, done=f"{len(report.seeds)} seeds in {took}.")
     return status(report, fail_on) or (DONE if shown else PART)
 
 
@@ -108,10 +109,11 @@ def _stopped_by_signals(run: ProbeRun) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def show(report: ProbeReport, settings: Settings, options: argparse.Namespace) -> bool:
+def show(report: ProbeReport, settings: Settings, options: argparse.Namespace, *, done: str) -> bool:
     """The document or the table on standard output, and then the page where one is asked for.
 
-    Returns False where the page could not be written, which has been said then.
+    `done` says in a sentence what was done; it ends the table, with the place of the page. Returns False where the
+    page could not be written, which has been said then.
     """
     if options.json:
         json.dump(probe_document(report), sys.stdout, ensure_ascii=False, indent=2)
@@ -130,15 +132,17 @@ def show(report: ProbeReport, settings: Settings, options: argparse.Namespace) -
             page=bool(options.html),
         )
     if not options.html:
+        if not options.json:
+            print(done)
         return True
     try:
         write_placement_page(report, settings, Path(options.html), options.lang)
     except OSError as error:
         why = f"{error.filename or options.html}: {error.strerror or error}"
-        print(f"mailwhy probe: {options.html} cannot be written: {why}", file=sys.stderr)
+        print(f"mailwhy {options.command}: {options.html} cannot be written: {why}", file=sys.stderr)
         return False
     if not options.json:
-        print(f"The page is in {options.html}")
+        print(f"{done} The page is in {options.html}")
     return True
 
 

@@ -208,7 +208,6 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     assert set(ids.values()) == {1}
     assert set(world.arrived().values()) == {1}
     assert len(world.arrived()) + doubts == 6
-    assert doubts <= 1
 
 
 def test_two_probes_at_once_share_their_work(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_odd_lines_in_the_folder_list_cost_no_more_than_themselves(tmp_path: Pat
 )
 def test_a_server_with_quirks_is_read_all_the_same(make: Callable[[], FakeImap], tmp_path: Path) -> None:
     """A dropped connection is taken up again, and a strange clock does not enter the time to deliver."""
-    bad, _, _ = probe_beside_a_good_one(tmp_path, make())
+    bad, _, _ = probe_beside_a_good_one(tmp_path, make(), timeout="5s")
     assert bad.placement.verdict is Verdict.INBOX
     assert bad.placement.seconds is not None
     assert 0 <= bad.placement.seconds < 60
