@@ -107,13 +107,16 @@ def test_a_seed_and_the_bounce_of_another_arrive_together(
     """Both are asked for in one breath, and the server answers both before it ends either."""
     account = add_mailbox(dovecot)
     here = watch(watches, tmp_path, account, 2)
-    reader = here.reader(takes_bounces=True)
+    reader = here.reader(takes_bounces=True, settle=timedelta(microseconds=1))
     reader.step()
     deliver(dovecot, here.settings, here.rows[:1], connections=1)
     account.append("INBOX", bounce_of(here.rows[1]))
     reader.step()
     there, gone = here.seeds
     assert there.sightings
+    assert gone.bounce is not None
+    assert gone.open  # what lies in the mailbox would outweigh the DSN: it is looked into once more
+    reader.step()
     assert gone.report is not None
     assert gone.report.placement.verdict is Verdict.BOUNCED
 

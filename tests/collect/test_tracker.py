@@ -41,6 +41,8 @@ def test_a_dsn_that_is_quicker_than_the_reply(tracked: tuple[Tracker, LiveSeed, 
     tracker.bounced("one@belmont.example", Bounce(NOW, "bounces: INBOX", "5.1.1", "unknown", "mx"), "raw")
     assert live.report is None
     tracker.handed(live, TAKEN, final=True)
+    assert live.report is None  # what lies in the mailbox would outweigh it
+    tracker.conclude(live, Coverage(("INBOX",)))
     assert live.report is not None
     assert live.report.placement.verdict is Verdict.BOUNCED
     assert live.report.handoff == TAKEN

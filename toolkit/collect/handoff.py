@@ -56,7 +56,8 @@ class RouteSender:
         self._stopping = False
         self._idle = 0  # threads that wait for something to do
         self._down: RouteError | None = None  # the route was given up, and why
-        self._failures = 0  # connections in a row that came to nothing
+        self._failures = 0  # attempts in a row, each after a pause, to connect
+        self._not_before = 0.0  # monotonic; when the route may be tried again
         self._threads: list[threading.Thread] = []
 
     def submit(self, live: LiveSeed) -> None:
@@ -69,19 +70,23 @@ class RouteSender:
                 thread.start()
             self._changed.notify()
 
-    def stop(self, *, wait: float) -> None:
-        """Begin nothing new; wait for what is being said right now, at most so many seconds."""
+    def stop(self) -> None:
+        """Begin nothing new."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+
+    def stopped(self, *, wait: float) -> bool:
+        """Whether nothing is being said any more, after at most so many seconds."""
         until = time.monotonic() + wait
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _next(self) -> _Job | None:
         with self._changed:
             while not self._stopping:
-                wait = self._jobs[0].due - time.monotonic() if self._jobs else None
+                wait = max(self._jobs[0].due, self._not_before) - time.monotonic() if self._jobs else None
                 if wait is not None and wait <= 0:
                     return heapq.heappop(self._jobs)
                 self._idle += 1
@@ -138,19 +143,29 @@ class RouteSender:
             try:
                 session.connect()
             except RouteError as error:
-                self._failures += 1
-                refused = bool(error.lines) and error.reason == "said-no"
-                if not error.temporary or (not refused and self._failures >= _CONNECT_ATTEMPTS):
-                    self._down = error
-                else:
+                if not self._give_up(error):
                     self._again(job, self._failed(error, job.attempt))
                     return None
             else:
-                self._failures = 0
+                with self._changed:
+                    self._failures, self._not_before = 0, 0.0
                 return session
         assert self._down is not None  # noqa: S101 - set just above
         self._tracker.handed(job.live, self._failed(self._down, job.attempt), final=True)
         return None
+
+    def _give_up(self, error: RouteError) -> bool:
+        """Hold the route off for a while, for all that waits for it, or give it up."""
+        with self._changed:
+            now = time.monotonic()
+            if now >= self._not_before:  # else another thread has just found out the same
+                self._failures += 1
+                self._not_before = now + min(self._pause * 2.0 ** (self._failures - 1), _LONGEST_PAUSE)
+            asked_to_wait = bool(error.lines) and error.reason == "said-no"
+            if not error.temporary or (not asked_to_wait and self._failures >= _CONNECT_ATTEMPTS):
+                self._down, self._not_before = error, 0.0
+                self._changed.notify_all()
+            return self._down is not None
 
     def _failed(self, error: RouteError, attempt: int) -> Handoff:
         """A route that took no message. Where it said so in a reply, that reply is what counts."""

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from toolkit.collect.mailbox_reader import MailboxReader
 
@@ -25,12 +24,12 @@ class ReadingLoop:
 
     def __init__(self, *, concurrency: int, stepped: Callable[[MailboxReader], None]) -> None:
         """`stepped` is called after each step, in the loop's own thread."""
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="reader")
+        self._concurrency = concurrency
         self._stepped = stepped
         self._due: list[tuple[float, int, MailboxReader]] = []
         self._order = itertools.count()
         self._selector = selectors.DefaultSelector()
-        self._returned: deque[tuple[MailboxReader, float, BaseException | None]] = deque()
+        self._returned: deque[tuple[MailboxReader, float, Exception | None]] = deque()
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(self._waker, False)  # full is as good as written: the loop will turn
@@ -38,9 +37,16 @@ class ReadingLoop:
         self._waiting: dict[int, MailboxReader] = {}  # by descriptor: those whose server may speak first
         self._descriptors: dict[MailboxReader, int] = {}
         self._turns: dict[MailboxReader, int] = {}  # which entry of `_due` counts; a reader may have older ones
-        self._running: dict[MailboxReader, Future[None]] = {}
-        self._readers: set[MailboxReader] = set()
-        self._closed = threading.Event()
+        self._readers: set[MailboxReader] = set()  # all that are not done
+        self._hurried: set[MailboxReader] = set()  # to be given another turn as soon as they come back
+        # The threads are our own and daemons: the interpreter waits for those of concurrent.futures when it ends, and
+        # one may be stuck in looking up a name.
+        self._queue: deque[MailboxReader] = deque()
+        self._running: set[MailboxReader] = set()
+        self._changed = threading.Condition()
+        self._threads = 0
+        self._idle = 0
+        self._closed = False
         self._lock = threading.RLock()  # a signal handler may come back to it
 
     def add(self, reader: MailboxReader) -> None:
@@ -73,18 +79,32 @@ class ReadingLoop:
             if self._turns.get(reader) == order:
                 self._submit(reader)
 
+    def hurry(self, reader: MailboxReader) -> bool:
+        """Give a reader its next turn at once. False where it is done and gone."""
+        if reader not in self._readers:
+            return False
+        if reader in self._turns:
+            self._schedule(reader, 0.0)
+        else:
+            self._hurried.add(reader)
+        return True
+
     def close(self) -> None:
         """End: break off what still runs, and close all connections.
 
         A thread that is stuck in connecting is not waited for; it closes its connection itself when it comes back.
         """
-        self._closed.set()
-        running = {reader: future for reader, future in self._running.items() if not future.cancel()}
+        with self._changed:
+            self._closed = True
+            self._queue.clear()
+            self._changed.notify_all()
+            running = set(self._running)
         for reader in running:
             reader.abort()
-        self._pool.shutdown(wait=False)
-        _, stuck = wait(running.values(), timeout=_LAST_STEPS)
-        for reader in self._readers - {reader for reader, future in running.items() if future in stuck}:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, _LAST_STEPS)
+            stuck = set(self._running)
+        for reader in self._readers - stuck:
             reader.close()
         self._selector.close()
         with self._lock:
@@ -103,7 +123,24 @@ class ReadingLoop:
         if descriptor is not None:
             self._selector.unregister(descriptor)
             del self._waiting[descriptor]
-        self._running[reader] = self._pool.submit(self._run, reader)
+        with self._changed:
+            self._queue.append(reader)
+            if self._idle < len(self._queue) and self._threads < self._concurrency:
+                self._threads += 1
+                threading.Thread(target=self._work, name="reader", daemon=True).start()
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._idle += 1
+                self._changed.wait_for(lambda: self._queue or self._closed)
+                self._idle -= 1
+                if self._closed:
+                    return
+                reader = self._queue.popleft()
+                self._running.add(reader)
+            self._run(reader)
 
     def _run(self, reader: MailboxReader) -> None:
         pause, error = 0.0, None
@@ -111,19 +148,25 @@ class ReadingLoop:
             pause = reader.step()
         except Exception as raised:  # noqa: BLE001 - handed to the loop's own thread
             error = raised
-        self._returned.append((reader, pause, error))
-        if self._closed.is_set():
-            reader.close()
+        with self._changed:
+            self._running.discard(reader)
+            self._returned.append((reader, pause, error))
+            self._changed.notify_all()
+            if self._closed:
+                reader.close()
         self.wake()
 
-    def _take_back(self, reader: MailboxReader, pause: float, error: BaseException | None) -> None:
-        self._running.pop(reader, None)
+    def _take_back(self, reader: MailboxReader, pause: float, error: Exception | None) -> None:
         if error is not None:
             raise error
         self._stepped(reader)
         if reader.done:
             reader.close()
+            self._readers.discard(reader)
             return
+        if reader in self._hurried:
+            self._hurried.discard(reader)
+            pause = 0.0
         if reader.session.idling:
             descriptor = reader.session.fileno()
             self._waiting[descriptor], self._descriptors[reader] = reader, descriptor

@@ -146,6 +146,6 @@ def _hidden_by_gmail(roles: Iterable[Role]) -> list[Unsearched]:
     """Gmail lets its owner hide folders from IMAP; what lies there is then not missing, but out of reach."""
     return [
         Unsearched("", f"{title} is not shown over IMAP; switch it on under Labels in Gmail's settings")
-        for role, title in ((Role.ALL, "All Mail"), (Role.SPAM, "the spam folder"))
+        for role, title in ((Role.ALL, "All Mail"), (Role.SPAM, "the spam folder"), (Role.TRASH, "the trash"))
         if role not in set(roles)
     ]

@@ -5,9 +5,12 @@ messages are known by their headers, which needs no search index. Where it is no
 server searches. Two readings make a verdict: where the seed was first seen, and where it lies a little later.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from toolkit.collect import imap_questions as ask
 from toolkit.collect.bounces import bounces_in, may_be_bounce
@@ -23,6 +26,8 @@ from toolkit.parse.headers import first, parse_headers
 from toolkit.wire.channel import WireError
 from toolkit.wire.imap import ImapSession
 from toolkit.wire.imap_answers import Answer, Fetched, read_fetch, read_search
+
+_log = logging.getLogger(__name__)
 
 _DSN_KEPT = 16384  # bytes of a DSN that are kept as evidence
 _HOPELESS = frozenset({"login", "secret", "tls"})  # reasons that another try will not mend
@@ -80,6 +85,11 @@ class MailboxReader:
         return not self._wanted() and not (self._takes_bounces and self._tracker.busy())
 
     @property
+    def trouble(self) -> WireError | None:
+        """Why the mailbox could not be read the last time."""
+        return self._trouble
+
+    @property
     def hopeless(self) -> bool:
         """Whether the mailbox refuses us in a way that waiting does not mend."""
         return self._trouble is not None and self._trouble.reason in _HOPELESS and self._failures > 1
@@ -116,6 +126,14 @@ class MailboxReader:
         except WireError as error:
             self._failures += 1
             self._note(error)
+        except SQLAlchemyError:
+            raise  # the store's trouble is the whole run's
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            # What one server says must not end the probe of all the others.
+            _log.exception("reading the mailbox %s failed", self.name)
+            self._failures += 1
+            self.session.close()
+            self._note(WireError("protocol", f"what the server says cannot be read ({type(error).__name__}: {error})"))
         else:
             self._trouble, self._failures = None, 0
             self._looked_at = started
@@ -172,6 +190,10 @@ class MailboxReader:
             place = one.place
             if not opened.ok:
                 place.trouble = f"it cannot be opened: {opened.text}"
+                continue
+            refusal = next((answer for answer in replies if not answer.ok), None)
+            if refusal is not None:
+                place.searched, place.trouble = False, f"it cannot be searched: {refusal.text}"
                 continue
             seeds, reports = self._read_replies(one, replies)
             if one.end is not None:
@@ -264,9 +286,9 @@ class MailboxReader:
         )
 
     def _bounce(self, place: Place, message: Fetched) -> None:
-        ids = {live.row.message_id for live in self._tracker.all() if live.open}
+        addresses = {live.row.message_id: live.row.address for live in self._tracker.all() if live.open}
         where = f"{self.mailbox.name}: {place.name}"
-        for message_id, bounce in bounces_in(message.text, ids, at=self._clock(), mailbox=where):
+        for message_id, bounce in bounces_in(message.text, addresses, at=self._clock(), mailbox=where):
             self._tracker.bounced(message_id, bounce, message.text[:_DSN_KEPT].decode("latin-1"))
 
     # -- the second reading, and the end ----------------------------------------------------------------------------
@@ -302,8 +324,8 @@ class MailboxReader:
         asked = [(place.raw, [ask.fetch_flags(uids, gmail=gmail)]) for place, uids in places]
         answers, tabs = examine_with_tabs(self.session, asked, places, budget=4 << 20)
         for (place, uids), (opened, replies) in zip(places, answers, strict=True):
-            if not opened.ok:
-                continue  # it was seen there; that it cannot be opened now takes nothing back
+            if not opened.ok or not replies[0].ok:
+                continue  # it was seen there; that it cannot be read now takes nothing back
             there = {message.uid: message for message in read_fetch(replies[0])}
             for live in self._wanted():
                 for (folder, uid), seen in list(live.sightings.items()):
@@ -322,7 +344,7 @@ class MailboxReader:
         """Seeds whose time is up, or whose mailbox will not open, get their verdict."""
         if not isinstance(self.mailbox, Inbox):
             return
-        due = [live for live in self._wanted() if live.in_flight and (now >= live.deadline or self.hopeless)]
+        due = [live for live in self._wanted() if live.in_flight and self._is_over(live, now)]
         if not due:
             return
         if self._trouble is None:
@@ -333,6 +355,16 @@ class MailboxReader:
         for live in due:
             if live.open:
                 self._tracker.conclude(live, self._coverage())
+
+    def _is_over(self, live: LiveSeed, now: datetime) -> bool:
+        """Whether waiting longer would show nothing more of this seed."""
+        if now >= live.deadline or self.hopeless:
+            return True
+        if live.bounce is None or live.sightings:
+            return False
+        # Its way ended in a DSN; all the same it may lie here, as when a copy was forwarded.
+        looked = self._looked_at is not None and self._looked_at >= live.bounce.at + self._settle
+        return looked or self._trouble is not None
 
     def _sweep(self, missing: Sequence[LiveSeed]) -> None:
         """Search every mailbox for what was not found: no status and no index is trusted any more."""

@@ -5,7 +5,6 @@ where it has died. So a probe that was killed goes on when it is started again, 
 """
 
 import secrets
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from toolkit.store.seeds import SeedStore, StoredSeed
 
 _HEARTBEAT = 5.0  # seconds
 _FOLLOW = 0.5  # seconds between looks at seeds that another run works on
+_LAST_WORDS = 30.0  # seconds for what is being said when a run ends
 _OVERTIME = 120.0  # seconds beyond its time after which a run ends, whatever hangs
 
 _Named = TypeVar("_Named", Stream, Inbox)
@@ -71,7 +71,7 @@ def _chosen(kind: str, known: Sequence[_Named], names: Sequence[str]) -> tuple[_
     if unknown:
         there = ", ".join(by_name) or "none"
         raise ValueError(f"no {kind} is named {', '.join(unknown)}; the configuration has: {there}")
-    return tuple(by_name[name] for name in names) or tuple(known)
+    return tuple(by_name[name] for name in dict.fromkeys(names)) or tuple(known)
 
 
 class ProbeRun:
@@ -91,13 +91,13 @@ class ProbeRun:
         self._store = store
         self._clock = clock
         self._notify = notify
-        self._stopping = threading.Event()
+        self._stopping = False  # a plain value: a lock could not be taken again by a second signal
         self._notes: list[str] = []
         self._loop: ReadingLoop | None = None
 
     def stop(self) -> None:
         """End soon: what is being said is said to its end, what is open stays open for the next probe."""
-        self._stopping.set()
+        self._stopping = True
         if self._loop is not None:
             self._loop.wake()
 
@@ -130,7 +130,7 @@ class ProbeRun:
         planned = self._store.plan([self._planned(*triple) for triple in self._selection.triples], since=since)
         self._store.inherit([row for row in planned if row.concluded_at is not None], run_id)
         fresh = []
-        here = {live.row.seed_id for live in resumed}
+        here = {live.row.seed_id for live in self._tracker.all()}
         for row in planned:
             if row.owner == run_id and row.seed_id not in here:
                 fresh.append(self._tracker.add(row, resumed=False))
@@ -180,7 +180,7 @@ class ProbeRun:
         late: list[LiveSeed] = []
         for row in self._store.under_way():
             over = row.deadline <= self._clock()
-            out = row.state in ("committed", "watching") and row.inbox in inboxes
+            out = row.inbox in inboxes and (row.state in ("committed", "watching") or self._may_be_out(row))
             can_go = row.inbox in inboxes and row.route in routes and row.stream in streams
             if not (out or over or not can_go) or not self._store.is_over(row.owner):
                 continue
@@ -192,7 +192,11 @@ class ProbeRun:
                 (late if over else waiting).append(live)
         if late:
             self._read_once(late, inboxes)
-        return waiting
+        return waiting + [live for live in late if live.open]
+
+    def _may_be_out(self, row: StoredSeed) -> bool:
+        """Whether the note that the final dot left may have been lost with the machine."""
+        return row.state == "sending" and self._store.power_was_cut(row.owner)
 
     def _read_once(self, late: Sequence[LiveSeed], inboxes: dict[str, Inbox]) -> None:
         loop = self._loop = ReadingLoop(concurrency=self._settings.probe.concurrency, stepped=lambda _: None)
@@ -200,7 +204,7 @@ class ProbeRun:
             for name in dict.fromkeys(live.row.inbox for live in late):
                 loop.add(self._reader(inboxes[name], late, empty_handed=False))
             until = time.monotonic() + _OVERTIME
-            while any(live.open for live in late) and time.monotonic() < until and not self._stopping.is_set():
+            while any(live.open for live in late) and time.monotonic() < until and not self._stopping:
                 loop.turn(1.0)
                 self._beat()
         finally:
@@ -222,7 +226,8 @@ class ProbeRun:
     def _taken_over(self, row: StoredSeed) -> LiveSeed | None:
         if not self._store.take_over(row, self._run_id):
             return None
-        in_doubt = row.state == "committed" or (row.state == "sending" and self._store.power_was_cut(row.owner))
+        before, row = row, self._store.load([row.seed_id])[0]  # its owner may have got further since it was read
+        in_doubt = row.state == "committed" or self._may_be_out(replace(row, owner=before.owner))
         return self._tracker.add(
             replace(row, owner=self._run_id), resumed=True, handoff=_handoff_so_far(row, in_doubt=in_doubt)
         )
@@ -251,6 +256,7 @@ class ProbeRun:
             for route in self._settings.route
         }
         self._unsent: dict[str, list[LiveSeed]] = {}
+        self._readers: dict[tuple[str, str], MailboxReader] = {}
         for live in [*fresh, *resumed]:
             if live.handoff is None or not live.in_flight:
                 self._unsent.setdefault(live.row.inbox, []).append(live)
@@ -258,12 +264,24 @@ class ProbeRun:
         try:
             self._read_and_wait(fresh, resumed)
         finally:
-            for sender in self._senders.values():
-                sender.stop(wait=0 if self._tracker.crashed else 30)
+            self._stop_senders()
             self._loop.close()
             self._loop = None
+        self._notes += [
+            f"{reader.name}: bounces could not be looked for: {reader.trouble.detail}"
+            for reader in self._readers.values()
+            if reader.trouble is not None and not isinstance(reader.mailbox, Inbox)
+        ]
         if self._tracker.crashed is not None:
             raise self._tracker.crashed
+
+    def _stop_senders(self) -> None:
+        """What is being said is said to its end; meanwhile nobody shall take us for dead."""
+        for sender in self._senders.values():
+            sender.stop()
+        until = time.monotonic() + (0 if self._tracker.crashed else _LAST_WORDS)
+        while not all(sender.stopped(wait=0.5) for sender in self._senders.values()) and time.monotonic() < until:
+            self._beat()
 
     def _read_and_wait(self, fresh: Sequence[LiveSeed], resumed: Sequence[LiveSeed]) -> None:
         assert self._loop is not None  # noqa: S101 - the caller made it
@@ -271,7 +289,7 @@ class ProbeRun:
         self._add_readers(seeds)
         # Twice, since a seed may be handed over just before its time is up. By a clock that nobody can set.
         until = time.monotonic() + 2 * self._settings.probe.timeout.total_seconds() + _OVERTIME
-        while (self._tracker.busy() or self._followed) and not self._stopping.is_set():
+        while (self._tracker.busy() or self._followed) and not self._stopping:
             self._loop.turn(min(_FOLLOW, 1.0) if self._followed else 1.0)
             self._beat()
             self._follow()
@@ -286,12 +304,15 @@ class ProbeRun:
         inboxes = {inbox.name: inbox for inbox in self._settings.inbox}
         in_flight = {live.row.inbox for live in seeds if live.in_flight}
         for name in dict.fromkeys(live.row.inbox for live in seeds):
-            self._loop.add(self._reader(inboxes[name], seeds, empty_handed=name not in in_flight))
+            if not self._wake(("inbox", name)):
+                reader = self._reader(inboxes[name], seeds, empty_handed=name not in in_flight)
+                self._readers["inbox", name] = reader
+                self._loop.add(reader)
         if not seeds:
             return
         for mailbox in self._settings.collect:
-            self._loop.add(
-                MailboxReader(
+            if not self._wake(("collect", mailbox.name)):
+                self._readers["collect", mailbox.name] = reader = MailboxReader(
                     mailbox,
                     self._tracker,
                     clock=self._clock,
@@ -300,7 +321,12 @@ class ProbeRun:
                     takes_bounces=True,
                     empty_handed=not in_flight,
                 )
-            )
+                self._loop.add(reader)
+
+    def _wake(self, key: tuple[str, str]) -> bool:
+        """Let a mailbox that is being read be looked into now. False where none is."""
+        reader = self._readers.get(key)
+        return reader is not None and self._loop is not None and self._loop.hurry(reader)
 
     def _stepped(self, reader: MailboxReader) -> None:
         """After its first look a mailbox's seeds may go out: what is there now is known, or cannot be."""

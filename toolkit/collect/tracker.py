@@ -4,6 +4,7 @@ Senders, readers and the loop that waits for them meet here alone. A seed that t
 is let go at once.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from toolkit.model.sighting import Bounce, Coverage, Sighting
 from toolkit.parse.headers import parse_headers
 from toolkit.parse.verdict_headers import read_verdicts
 from toolkit.store.seeds import Observation, SeedStore, StoredSeed
+
+_log = logging.getLogger(__name__)
 
 Step = Literal["planned", "handed", "seen", "concluded"]
 
@@ -109,8 +112,8 @@ class Tracker:
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def sending(self, live: LiveSeed, attempt: int) -> bool:
-        """An attempt to hand over begins. False where the seed is not ours any more."""
-        return self._advance(live, state="sending", attempts=attempt)
+        """An attempt to hand over begins. False where the seed is not ours any more, or on its way already."""
+        return self._advance(live, expected=("planned", "sending"), state="sending", attempts=attempt)
 
     def committing(self, live: LiveSeed, header: str) -> bool:
         """The final dot is about to leave: from here on the seed is never sent again. False: do not send it.
@@ -118,7 +121,7 @@ class Tracker:
         The moment between this mark and the dot is the one where a killed process leaves a seed that nobody will ever
         know of. Not to wait for the disk makes it short; the state "sending", which did wait, tells after a power cut.
         """
-        if not self._advance(live, hasty=True, state="committed", sent_header=header):
+        if not self._advance(live, expected=("sending",), hasty=True, state="committed", sent_header=header):
             return False
         with self._lock:
             live.row = replace(live.row, state="committed", sent_header=header)
@@ -135,8 +138,7 @@ class Tracker:
         with self._lock:
             live.handoff, live.deadline = handoff, deadline
         self._notify("handed", live.row, None)
-        # A DSN can be quicker than the reply to the message that it speaks of.
-        if (final and not taken) or (live.bounce is not None and not live.sightings):
+        if final and not taken:
             self.conclude(live, Coverage())
 
     def sighted(self, live: LiveSeed, sighting: Sighting) -> None:
@@ -155,14 +157,12 @@ class Tracker:
             self._notify("seen", live.row, None)
 
     def bounced(self, message_id: str, bounce: Bounce, raw: str) -> None:
-        """A DSN names this seed. What was seen in the mailbox outweighs it."""
+        """A DSN names this seed. What lies in its mailbox outweighs it, so that is looked into before the verdict."""
         for live in self.all():
             if live.row.message_id == message_id and live.open:
                 self._advance(live, [Observation("dsn", bounce.mailbox, bounce.at, {"bounce": bounce, "raw": raw})])
                 with self._lock:
                     live.bounce = live.bounce or bounce
-                if not live.sightings and live.handoff is not None:
-                    self.conclude(live, Coverage())
 
     def conclude(self, live: LiveSeed, coverage: Coverage) -> None:
         """The verdict, from all that was seen, once for all."""
@@ -186,11 +186,17 @@ class Tracker:
             self._notify("concluded", row, report)
 
     def _advance(
-        self, live: LiveSeed, seen: Sequence[Observation] = (), *, hasty: bool = False, **values: object
+        self,
+        live: LiveSeed,
+        seen: Sequence[Observation] = (),
+        *,
+        expected: Sequence[str] = (),
+        hasty: bool = False,
+        **values: object,
     ) -> bool:
         if live.lost:
             return False
-        if self._store.advance(live.row.seed_id, self._run, seen, hasty=hasty, **values):
+        if self._store.advance(live.row.seed_id, self._run, seen, expected=expected, hasty=hasty, **values):
             return True
         with self._lock:
             live.lost = True
@@ -218,9 +224,16 @@ class Tracker:
         )
         if judged.verdict not in DELIVERED or handoff is None:
             return report
+        seen = _chosen(live.sightings.values(), judged)
         if handoff.in_doubt:  # it lies there: it was taken
             handoff = replace(handoff, status=HandoffStatus.ACCEPTED, in_doubt=False)
-        return self._with_headers(replace(report, handoff=handoff), _chosen(live.sightings.values(), judged), row)
+        report = replace(report, handoff=handoff)
+        try:
+            return self._with_headers(report, seen, row)
+        except Exception:  # noqa: BLE001 - whatever it is
+            # What a stranger wrote into a header must not cost the verdict, nor stop every probe that meets it.
+            _log.exception("the headers of seed %s cannot be read", row.seed_id)
+            return report
 
     @staticmethod
     def _with_headers(report: SeedReport, seen: Sighting, row: StoredSeed) -> SeedReport:

@@ -48,3 +48,4 @@ class Bounce:
     status: str | None  # RFC 3463
     diagnostic: str  # the remote server's words, else the report's
     remote: str | None
+    recipient: str | None = None  # whom it could not be delivered to: not always the seed's own address

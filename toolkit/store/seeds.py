@@ -7,7 +7,7 @@ do no harm when it wakes up. Everything seen goes into `evidence` in the same tr
 import dataclasses
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -203,15 +203,22 @@ class SeedStore:
         return self._change(one.seed_id, one.owner, {"owner": run_id}, ())
 
     def advance(
-        self, seed_id: str, owner: str, seen: Sequence[Observation] = (), *, hasty: bool = False, **values: Any
+        self,
+        seed_id: str,
+        owner: str,
+        seen: Sequence[Observation] = (),
+        *,
+        expected: Collection[str] = (),
+        hasty: bool = False,
+        **values: Any,
     ) -> bool:
         """Change columns of a seed that `owner` owns and that has no verdict; keep what was seen.
 
-        `hasty`: do not wait for the disk (see `open_engine`). Returns False, and changes and keeps nothing, where it
-        owns the seed no more.
+        `expected`: only from one of these states; none named means any. `hasty`: do not wait for the disk (see
+        `open_engine`). Returns False, and changes and keeps nothing, where any of this does not hold.
         """
         columns = {key: plain(value) if _is_json(key) else value for key, value in values.items()}
-        return self._change(seed_id, owner, columns, seen, hasty=hasty)
+        return self._change(seed_id, owner, columns, seen, expected=expected, hasty=hasty)
 
     def evidence(self, seed_id: str) -> list[Observation]:
         """All that was seen of a seed, in order."""
@@ -220,10 +227,19 @@ class SeedStore:
             return [Observation(row.kind, row.source, row.observed_at, row.data) for row in rows]
 
     def _change(
-        self, seed_id: str, owner: str, values: Json, seen: Sequence[Observation], *, hasty: bool = False
+        self,
+        seed_id: str,
+        owner: str,
+        values: Json,
+        seen: Sequence[Observation],
+        *,
+        expected: Collection[str] = (),
+        hasty: bool = False,
     ) -> bool:
         with self._writing(hasty=hasty) as connection:
             mine = (seed.c.seed_id == seed_id) & (seed.c.owner == owner) & seed.c.concluded_at.is_(None)
+            if expected:
+                mine &= seed.c.state.in_(expected)
             if connection.execute(seed.update().where(mine).values({"owner": owner, **values})).rowcount != 1:
                 return False
             if seen:

@@ -45,7 +45,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
 
 
-def describe(error: BaseException, host: str, port: int) -> WireError:  # noqa: PLR0911 - a table, one row a kind
+def describe(error: BaseException, host: str, port: int) -> WireError:  # noqa: C901, PLR0911 - a table
     """The failure in the door's own words."""
     where = f"{host}:{port}"
     match error:
@@ -53,6 +53,8 @@ def describe(error: BaseException, host: str, port: int) -> WireError:  # noqa: 
             return error
         case FloodError():
             return WireError("flood", f"{where} {error}")
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():  # a server that restarts, not one that is not trusted
+            return WireError("closed", f"{where} closed the connection")
         case ssl.SSLCertVerificationError():
             return WireError("tls", f"the certificate of {where} does not verify: {error.verify_message}")
         case ssl.SSLError():
@@ -94,9 +96,24 @@ class Channel:
         self._waiting = True  # the greeting comes without a question
         self._reader: io.BufferedReader | None = None
         self._dry = False  # what was received already is all that may be read
-        self.sock: socket.socket = socket.create_connection((host, port), timeout)
+        self.sock: socket.socket = self._connected()
         # Commands leave in packets of their own; without this each one may wait for the last one's acknowledgement.
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _connected(self) -> socket.socket:
+        """A connection to the first address that answers, all of them within one deadline."""
+        problem: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(self._left())
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                problem = error
+            else:
+                return sock
+        raise problem
 
     def begin(self, *, timeout: float | None = None, budget: int = 1 << 20) -> None:
         """Start an exchange: all reads until the next one share `timeout` seconds and `budget` bytes."""

@@ -177,7 +177,12 @@ class ImapSession:
                 password = box.password.reveal()
                 # LOGIN carries ASCII alone (RFC 9051, section 6.2.3), PLAIN carries UTF-8.
                 plain = "LOGINDISABLED" in offered or not (box.username + password).isascii()
-                (client.plain_login if plain else client.login)(box.username, password)
+                if set("\r\n\0") & set(box.username + password):
+                    raise WireError("secret", f"user name or password of {box.host} holds a line break")
+                if plain:
+                    client.plain_login(box.username, password)
+                else:  # imaplib quotes the password alone
+                    client.login(quoted(box.username.encode()).decode(), password)
         except IMAPClientError as error:
             # imapclient calls a connection that broke during the login a failed login.
             if isinstance(error.__context__, imaplib.IMAP4.abort):

@@ -6,7 +6,7 @@ A line of a list that cannot be read costs that line; anything else that cannot 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from imapclient.exceptions import IMAPClientError
@@ -172,12 +172,20 @@ def read_fetch(answer: Answer) -> list[Fetched]:
             Fetched(
                 uid=uid,
                 flags=tuple(_word(flag) for flag in values.get(b"FLAGS", ())),
-                internal_date=date if isinstance(date, datetime) and date.tzinfo else None,
+                internal_date=_in_utc(date),
                 text=text if isinstance(text, bytes) else b"",
                 labels=tuple(folder_name(_bytes(label)) for label in values.get(b"X-GM-LABELS", ())),
             )
         )
     return messages
+
+
+def _in_utc(date: object) -> datetime | None:
+    """A time that can be kept; a server may name one that no calendar has."""
+    try:
+        return date.astimezone(UTC) if isinstance(date, datetime) and date.tzinfo else None
+    except (OverflowError, ValueError):
+        return None
 
 
 def _items(data: Sequence[Any]) -> list[list[Any]]:
