@@ -75,8 +75,8 @@ def _stream(number: int, place: str) -> Mapping[str, str]:
     return {"name": name, "kind": "transactional", "from": SENDER, "subject": f"Termin ({place})", "text": "Guten Tag"}
 
 
-def plan(store: SeedStore, settings: Settings) -> tuple[str, list[StoredSeed]]:
-    """A run, and a seed of its own for each stream and inbox, as if all of them had just been handed over."""
+def plan(store: SeedStore, settings: Settings, *, state: str = "watching") -> tuple[str, list[StoredSeed]]:
+    """A run, and a seed of its own for each stream and inbox; left to itself as if all had just been handed over."""
     run_id, moment = store.begin_run(), now()
     rows = []
     for inbox in settings.inbox:
@@ -99,7 +99,7 @@ def plan(store: SeedStore, settings: Settings) -> tuple[str, list[StoredSeed]]:
                     deadline=moment + settings.probe.timeout,
                     owner=run_id,
                     origin=run_id,
-                    state="watching",
+                    state=state,
                 )
             )
     return run_id, store.plan(rows, since=moment)
