@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -166,49 +165,34 @@ def test_a_mailbox_for_bounces_that_cannot_be_read_is_told(fault: str, tmp_path:
     assert status(report) == PART
 
 
-class SlowLater(FakeImap):
-    """Answers the first look at once, and has not answered the second one when `slow` is told."""
+class HangsOnceSent(FakeImap):
+    """Answers every look until there is a message at the route: from then on it hangs, and the message is `found`."""
 
-    def __init__(self, slow: Callable[[], None]) -> None:
+    def __init__(self, route: FakeSmtp, found: Callable[[bytes], object]) -> None:
         super().__init__(capabilities=[name for name in CAPABILITIES if name != "IDLE"])
-        self._slow = slow
-        self._looks = 0
+        self._route = route
+        self._found = found
 
     async def on_list(self, session: Session, tag: str, arguments: list[Token]) -> None:
-        """As FakeImap, once."""
-        self._looks += 1
-        if self._looks > 1:
-            self._slow()
+        """As FakeImap, for a while."""
+        if self._route.accepted:
+            self._found(self._route.accepted[0].content)
             await session.wire.silence()
         await super().on_list(session, tag, arguments)
 
 
 def test_a_mailbox_for_bounces_that_is_being_read_when_the_probe_ends(tmp_path: Path) -> None:
     """Its last look is broken off by us, which is no fault of its: nothing is noted, and cron is not alarmed."""
-    with FakeImap() as box, FakeSmtp() as route:
-        seeds: list[bytes] = []
-        taken = threading.Event()
-
-        def arrives() -> None:
-            if taken.is_set() and not seeds:
-                seeds.append(route.transactions[0].content)
-                box.add("INBOX", seeds[0])
-
-        with SlowLater(arrives) as bounces:
-            probing = Probing(
-                tmp_path,
-                [smtp_route(route.port)],
-                [fake_inbox(box, "box")],
-                collect=[fake_inbox(bounces, "returns", timeout="20s")],
-                timing=LONG,
-            )
-
-            def notify(step: Step, _row: StoredSeed, _report: SeedReport | None) -> None:
-                if step == "handed":
-                    taken.set()
-
-            with prepared(probing, notify) as (run, _):
-                report = run.run()
+    with FakeImap() as box, FakeSmtp() as route, HangsOnceSent(route, lambda seed: box.add("INBOX", seed)) as bounces:
+        probing = Probing(
+            tmp_path,
+            [smtp_route(route.port)],
+            [fake_inbox(box, "box")],
+            collect=[fake_inbox(bounces, "returns", timeout="20s")],
+            timing=LONG,
+        )
+        probing.run()
+    (report,) = probing.runs
     assert [seed.placement.verdict for seed in report.seeds] == [Verdict.INBOX]
     assert report.notes == ()
     assert status(report) == DONE

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.collect.harness import Delivering, Probing, fake_inbox, smtp_route
+from tests.collect.harness import STREAM, Delivering, Probing, fake_inbox, smtp_route
 from tests.fakes import imap_faults
 from tests.fakes.imap_server import CAPABILITIES, FakeImap, Folder
 from tests.fakes.server import Wire
 from tests.servers.ca import Certificates
+from tests.toml import to_toml
 from toolkit.model.placement import SeedReport, Verdict
 
 TIMEOUT = 2.0  # of a probe, in seconds
@@ -182,3 +186,45 @@ def test_hostile_mail_in_the_mailbox(tmp_path: Path) -> None:
         seed = probing.run()["bad"]
     assert seed.placement.verdict is Verdict.INBOX
     assert len(box.messages) == len(hostile) + 1
+
+
+# The peak of this process alone: what getrusage tells of a child includes the process that it was forked from.
+MEASURED = """
+import re, sys
+from pathlib import Path
+from jobs.cli import main
+code = main(sys.argv[1:])
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1], file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def test_enormous_mail_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """A report of 50 MB and a header of 50 MB come with the seed: it is found, by a process that stays small."""
+    faulty = FakeImap([Folder("INBOX"), Folder("Spam", ("\\Junk",))])
+    enormous = [
+        b"From: mailer-daemon@x.example\r\nContent-Type: multipart/report; boundary=b\r\n\r\n" + b"A" * 50_000_000,
+        b"Message-ID: <" + b"x" * 50_000_000 + b">\r\n\r\nbody",
+    ]
+
+    class Arrives(Delivering):
+        async def answer(self, wire: Wire, phase: str, *more: Any, **details: Any) -> str:
+            if phase == "END":
+                for content in enormous:
+                    faulty.add("INBOX", content)
+            return await super().answer(wire, phase, *more, **details)
+
+    with faulty, Arrives({"bad@faulty.example": faulty}) as route:
+        config = {
+            "store": {"url": f"sqlite:///{tmp_path}/store.db"},
+            "stream": [{**STREAM, "from": "bad@faulty.example"}],  # so that reports in this mailbox are read
+            "route": [smtp_route(route.port)],
+            "inbox": [fake_inbox(faulty, "bad", timeout="20s")],
+            "probe": {"timeout": "20s", "poll": "100ms", "settle": "100ms"},
+        }
+        (tmp_path / "config.toml").write_text(to_toml(config))
+        arguments = ["probe", "--json", "-c", str(tmp_path / "config.toml")]
+        ended = subprocess.run([sys.executable, "-c", MEASURED, *arguments], capture_output=True, check=True)
+    document = json.loads(ended.stdout)
+    assert [seed["placement"]["verdict"] for seed in document["seeds"]] == ["inbox"]
+    assert int(ended.stderr.split()[-1]) < 150_000  # KiB
