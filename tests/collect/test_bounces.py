@@ -153,8 +153,8 @@ def test_a_mailbox_for_bounces_that_cannot_be_read_is_told(fault: str, tmp_path:
             tmp_path,
             [smtp_route(route.port)],
             [fake_inbox(box, "box")],
-            collect=[fake_inbox(bounces, "returns", timeout="300ms")],
-            timing={"timeout": "1s", "poll": "100ms"},
+            collect=[fake_inbox(bounces, "returns", timeout="200ms")],
+            timing={"timeout": "600ms", "poll": "100ms"},
         )
         probing.run()
     (report,) = probing.runs
@@ -206,7 +206,7 @@ def test_a_mailbox_for_bounces_that_can_be_read_is_no_matter(tmp_path: Path) -> 
             [smtp_route(route.port)],
             [fake_inbox(box, "box")],
             collect=[fake_inbox(bounces, "returns")],
-            timing={"timeout": "500ms", "poll": "100ms"},
+            timing={"timeout": "300ms", "poll": "100ms"},
         )
         probing.run()
     assert probing.runs[0].notes == ()

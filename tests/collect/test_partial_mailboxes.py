@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -121,14 +122,20 @@ class CutsHandshakes(FakeImap):
 
 
 def test_handshakes_that_are_cut_are_tried_again(certificates: Certificates, tmp_path: Path) -> None:
-    """Twice the connection ends in the handshake: no matter of trust, and the third one finds the seed."""
+    """Twice the connection ends in the handshake: no matter of trust. The third one finds the seed, and at once.
+
+    What lies in the mailbox by then has come since the seed was sent.
+    """
     with CutsHandshakes(certificates, 2) as box, Delivering({"box@faulty.example": box}) as route:
         secure = {"security": "starttls", "ca_file": certificates.ca_file, "timeout": "5s"}
         inboxes = [fake_inbox(box, "box", **secure)]
-        timing = {"timeout": "25s", "poll": "100ms", "settle": "100ms"}
+        timing = {"timeout": "15s", "poll": "100ms", "settle": "100ms"}
+        started = time.monotonic()
         seed = Probing(tmp_path, [smtp_route(route.port)], inboxes, timing=timing).run()["box"]
+        seconds = time.monotonic() - started
     assert seed.placement.verdict is Verdict.INBOX
     assert box.connections == 3
+    assert seconds < 10
 
 
 class StrangeDates(FakeImap):
@@ -151,8 +158,8 @@ class StrangeDates(FakeImap):
 @pytest.mark.parametrize(
     "date",
     [
-        "01-Jan-0001 00:00:00 +1200", "31-Dec-9999 23:59:59 -1200", "00-Jan-0000 00:00:00 +0000",
-        "31-Feb-2026 25:61:61 +0100", "22-Nov-2026 08:00:00 +9999", "",
+        "01-Jan-0001 00:00:00 +1200", "31-Dec-9999 23:59:59 -1200", "31-Feb-2026 25:61:61 +0100",
+        "22-Nov-2026 08:00:00 +9999",
     ],
 )  # fmt: skip
 def test_a_date_that_no_calendar_has_costs_the_date_alone(date: str, tmp_path: Path) -> None:
@@ -164,7 +171,7 @@ def test_a_date_that_no_calendar_has_costs_the_date_alone(date: str, tmp_path: P
     ):
         inboxes = [fake_inbox(odd, "odd"), fake_inbox(good, "good")]
         probing = Probing(
-            tmp_path, [smtp_route(route.port)], inboxes, timing={"timeout": "5s", "poll": "50ms", "settle": "0s"}
+            tmp_path, [smtp_route(route.port)], inboxes, timing={"timeout": "5s", "poll": "50ms", "settle": "50ms"}
         )
         for _ in range(2):
             seeds = probing.run()
@@ -194,12 +201,14 @@ def test_what_nobody_thought_of_costs_one_inbox(
         boxes = {"bad@faulty.example": bad if arrives else nowhere, "good@faulty.example": good}
         with Delivering(boxes) as route:
             inboxes = [fake_inbox(bad, "bad"), fake_inbox(good, "good")]
-            timing = {"timeout": "600ms", "poll": "50ms", "settle": "50ms"}
+            timing = {"timeout": "400ms", "poll": "50ms", "settle": "50ms"}
             probing = Probing(tmp_path, [smtp_route(route.port)], inboxes, timing=timing)
             seeds = probing.run()
     assert seeds["good"].placement.verdict is Verdict.INBOX
-    assert seeds["bad"].placement.verdict is Verdict.UNREADABLE or step == "idle"
-    assert seeds["bad"].placement.verdict is not Verdict.MISSING or step == "idle"
+    honest = {Verdict.UNREADABLE}
+    if step == "idle":  # all else works, and may have shown where it lies
+        honest.add(Verdict.INBOX if arrives else Verdict.MISSING)
+    assert seeds["bad"].placement.verdict in honest
     assert seeds["bad"].handoff is not None
     assert seeds["bad"].handoff.status is HandoffStatus.ACCEPTED
 

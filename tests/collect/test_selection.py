@@ -76,7 +76,7 @@ def test_a_temporary_reply_lets_a_seed_be_sent_again(tracked: tuple[Tracker, Liv
 
 @pytest.mark.parametrize("state", ["committed", "watching"])
 def test_a_seed_that_may_be_out_is_not_sent_again(state: str, tracked: tuple[Tracker, LiveSeed, SeedStore]) -> None:
-    """Once the final dot may have left, neither an attempt nor a second dot is granted, and the store stays as it is."""
+    """Once the final dot may have left, neither an attempt nor a second dot is granted; the store stays as it is."""
     tracker, live, store = tracked
     assert tracker.sending(live, 1)
     assert tracker.committing(live, "Subject: x")

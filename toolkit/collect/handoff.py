@@ -55,6 +55,7 @@ class RouteSender:
         self._changed = threading.Condition()
         self._stopping = False
         self._idle = 0  # threads that wait for something to do
+        self._speaking = 0  # threads that hand a message over
         self._down: RouteError | None = None  # the route was given up, and why
         self._failures = 0  # attempts in a row, each after a pause, to connect
         self._not_before = 0.0  # monotonic; when the route may be tried again
@@ -77,11 +78,9 @@ class RouteSender:
             self._changed.notify_all()
 
     def stopped(self, *, wait: float) -> bool:
-        """Whether nothing is being said any more, after at most so many seconds."""
-        until = time.monotonic() + wait
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        """Whether no message is being handed over any more, after at most so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._speaking == 0, wait)
 
     def _next(self) -> _Job | None:
         with self._changed:
@@ -140,10 +139,11 @@ class RouteSender:
         """A new connection, or None, the job then dealt with."""
         if self._down is None:
             session = SmtpSession(self._route, clock=self._clock)
+            began = time.monotonic()
             try:
                 session.connect()
             except RouteError as error:
-                if not self._give_up(error):
+                if not self._give_up(error, began):
                     self._again(job, self._failed(error, job.attempt))
                     return None
             else:
@@ -154,13 +154,12 @@ class RouteSender:
         self._tracker.handed(job.live, self._failed(self._down, job.attempt), final=True)
         return None
 
-    def _give_up(self, error: RouteError) -> bool:
+    def _give_up(self, error: RouteError, began: float) -> bool:
         """Hold the route off for a while, for all that waits for it, or give it up."""
         with self._changed:
-            now = time.monotonic()
-            if now >= self._not_before:  # else another thread has just found out the same
+            if began >= self._not_before:  # else another thread has found out the same at the same time
                 self._failures += 1
-                self._not_before = now + min(self._pause * 2.0 ** (self._failures - 1), _LONGEST_PAUSE)
+                self._not_before = time.monotonic() + min(self._pause * 2.0 ** (self._failures - 1), _LONGEST_PAUSE)
             asked_to_wait = bool(error.lines) and error.reason == "said-no"
             if not error.temporary or (not asked_to_wait and self._failures >= _CONNECT_ATTEMPTS):
                 self._down, self._not_before = error, 0.0
@@ -189,8 +188,20 @@ class RouteSender:
 
     def _send(self, session: SmtpSession, job: _Job) -> None:
         live, row = job.live, job.live.row
-        if not live.open or not self._tracker.sending(live, row.attempts + job.attempt):
-            return
+        with self._changed:
+            if self._stopping:
+                return
+            self._speaking += 1
+        try:
+            if live.open and self._tracker.sending(live, row.attempts + job.attempt):
+                self._hand_over(session, job)
+        finally:
+            with self._changed:
+                self._speaking -= 1
+                self._changed.notify_all()
+
+    def _hand_over(self, session: SmtpSession, job: _Job) -> None:
+        live, row = job.live, job.live.row
         try:
             identity = SeedIdentity(row.address, row.message_id, row.token, row.created_at)
             message = compose(self._streams[row.stream], identity)

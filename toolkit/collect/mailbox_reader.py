@@ -6,7 +6,8 @@ server searches. Two readings make a verdict: where the seed was first seen, and
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -68,6 +69,7 @@ class MailboxReader:
         self._trouble: WireError | None = None
         self._failures = 0
         self._looked_at: datetime | None = None  # the start of the last poll that went well
+        self._aborted = False
         self._no_idle = False
         self._next_at: datetime | None = None  # when the next poll is due, if the server does not call for it
         self._vain_wakes = 0
@@ -100,6 +102,7 @@ class MailboxReader:
         self.session.patience = max(_LEAST_PATIENCE, self._until_last_deadline())
         if not self.hopeless:
             self._attempt(started)
+        self._fresh = False  # also where nothing was seen: the seeds go out now
         self._conclude(self._clock())
         if self.done:
             self.session.close()
@@ -118,25 +121,32 @@ class MailboxReader:
     def _attempt(self, started: datetime) -> None:
         try:
             try:
-                self._look(started)
+                with self._contained():
+                    self._look(started)
             except WireError as error:
-                if error.reason != "closed" or self._looked_at is None:
+                if error.reason != "closed" or self._looked_at is None or self._aborted:
                     raise
-                self._look(started)  # a server may drop a quiet connection at any time: that is no trouble yet
+                with self._contained():
+                    self._look(started)  # a server may drop a quiet connection at any time: that is no trouble yet
         except WireError as error:
             self._failures += 1
             self._note(error)
-        except SQLAlchemyError:
-            raise  # the store's trouble is the whole run's
-        except Exception as error:  # noqa: BLE001 - whatever it is
-            # What one server says must not end the probe of all the others.
-            _log.exception("reading the mailbox %s failed", self.name)
-            self._failures += 1
-            self.session.close()
-            self._note(WireError("protocol", f"what the server says cannot be read ({type(error).__name__}: {error})"))
         else:
             self._trouble, self._failures = None, 0
             self._looked_at = started
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        """What one server says must not end the probe of all the others, whatever it makes of our code."""
+        try:
+            yield
+        except (WireError, SQLAlchemyError):
+            raise  # the store's trouble is the whole run's
+        except Exception as error:
+            _log.exception("reading the mailbox %s failed", self.name)
+            self.session.close()
+            what = f"{type(error).__name__}: {error}"
+            raise WireError("protocol", f"{self.mailbox.host} answered with what is no IMAP: {what}") from error
 
     def _look(self, started: datetime) -> None:
         if self.session.connected:
@@ -147,6 +157,7 @@ class MailboxReader:
 
     def abort(self) -> None:
         """Break off a step that another thread is in."""
+        self._aborted = True
         self.session.abort()
 
     def close(self) -> None:
@@ -349,7 +360,8 @@ class MailboxReader:
             return
         if self._trouble is None:
             try:
-                self._sweep([live for live in due if not live.sightings])
+                with self._contained():
+                    self._sweep([live for live in due if not live.sightings])
             except WireError as error:
                 self._note(error)
         for live in due:
@@ -401,7 +413,8 @@ class MailboxReader:
         if watched is None:
             return
         try:
-            self._no_idle = not self.session.idle(watched.raw)
+            with self._contained():
+                self._no_idle = not self.session.idle(watched.raw)
         except WireError:
             self._no_idle = True
 

@@ -186,10 +186,10 @@ class ProbeRun:
                 continue
             if (live := self._taken_over(row)) is None:
                 continue
-            if not out:
+            if not live.in_flight or row.inbox not in inboxes:
                 self._tracker.conclude(live, Coverage())
             else:
-                (late if over else waiting).append(live)
+                (late if live.deadline <= self._clock() else waiting).append(live)
         if late:
             self._read_once(late, inboxes)
         return waiting + [live for live in late if live.open]
@@ -265,13 +265,13 @@ class ProbeRun:
             self._read_and_wait(fresh, resumed)
         finally:
             self._stop_senders()
+            self._notes += [  # before the connections are broken off
+                f"{reader.name}: bounces could not be looked for: {reader.trouble.detail}"
+                for reader in self._readers.values()
+                if reader.trouble is not None and not isinstance(reader.mailbox, Inbox)
+            ]
             self._loop.close()
             self._loop = None
-        self._notes += [
-            f"{reader.name}: bounces could not be looked for: {reader.trouble.detail}"
-            for reader in self._readers.values()
-            if reader.trouble is not None and not isinstance(reader.mailbox, Inbox)
-        ]
         if self._tracker.crashed is not None:
             raise self._tracker.crashed
 

@@ -178,7 +178,9 @@ class ImapSession:
                 # LOGIN carries ASCII alone (RFC 9051, section 6.2.3), PLAIN carries UTF-8.
                 plain = "LOGINDISABLED" in offered or not (box.username + password).isascii()
                 if set("\r\n\0") & set(box.username + password):
-                    raise WireError("secret", f"user name or password of {box.host} holds a line break")
+                    raise WireError(
+                        "secret", f"the login at {box.host} holds a line break: look at user name and password"
+                    )
                 if plain:
                     client.plain_login(box.username, password)
                 else:  # imaplib quotes the password alone
